@@ -1,0 +1,93 @@
+"""What the API takes and gives."""
+
+import uuid
+
+from ninja import Field, Schema
+
+
+class CollectionIn(Schema):
+    """A collection to be made."""
+
+    slug: str = Field(min_length=1, max_length=80, pattern=r"^[-a-zA-Z0-9_]+$")
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=2_000)
+    instruction: str = Field("", max_length=500)
+    visibility: str = Field("public", pattern="^(public|signed_in|restricted)$")
+
+
+class CollectionOut(Schema):
+    """A collection that the caller may search."""
+
+    slug: str
+    name: str
+    description: str
+    instruction: str
+    visibility: str
+
+
+class DocumentAccepted(Schema):
+    """An upload that was taken in; ``url`` tells how far it is."""
+
+    id: uuid.UUID
+    status: str
+    url: str
+
+
+class Progress(Schema):
+    """Passages embedded, of how many; both 0 before the document was read."""
+
+    done: int
+    total: int
+
+
+class Problem(Schema):
+    """What went wrong: a stable code and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class DocumentOut(Schema):
+    """A document and how far it is. ``error`` of a queued document says what it waits for."""
+
+    id: uuid.UUID
+    title: str
+    collection: str
+    source_name: str
+    status: str
+    progress: Progress
+    error: Problem | None
+    passages: int
+    language: str
+    version: int
+
+
+class HitOut(Schema):
+    """One passage. ``score`` is the cosine similarity in [-1, 1]; ``url`` opens the document there."""
+
+    document_id: uuid.UUID
+    title: str
+    collection: str
+    source_name: str
+    language: str
+    question: str
+    passage: str
+    heading_path: list[str]
+    page: int | None
+    score: float
+    url: str
+
+
+class SearchOut(Schema):
+    """The ranked hits of one question."""
+
+    query: str
+    query_language: str
+    took_ms: int
+    hits: list[HitOut]
+
+
+class ErrorOut(Schema):
+    """Every error of the API."""
+
+    error: Problem

@@ -1,0 +1,6 @@
+"""The order of hits and the part of a hit that answers: pure numpy."""
+
+from searchapp.ranking.grouping import limit_per_group
+from searchapp.ranking.highlight import best_span
+
+__all__ = ["best_span", "limit_per_group"]

@@ -1,0 +1,1 @@
+"""Every rule of the product, one module for each thing a person or a worker does."""

@@ -1,0 +1,427 @@
+"""The way of a document from its file into the index, and everything that keeps it from getting lost.
+
+    claim -> read -> cut -> embed and store, batch by batch -> switch -> sweep
+
+The rows decide. A message from the broker only says "look at this document"; what is done with it
+depends on its row, which one worker at a time holds by a lease. Whoever dies in the middle leaves a
+lease that runs out, and `maintain` puts the document back.
+"""
+
+import hashlib
+import json
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from searchapp.backends import get_embedder, get_index
+from searchapp.chunking import Passage, cut
+from searchapp.embedding import blend, estimate_tokens
+from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError, TransientError
+from searchapp.index import Point
+from searchapp.language import clean_text
+from searchapp.models import Chunk, Document, IndexSweep
+from searchapp.parsing import FaqColumns, ParseError, ParseLimits, parse
+from searchapp.services.documents import order_sweep
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+HEARTBEAT_S = 8.0
+# How often work on a document may end without a verdict (a killed worker, an unexpected error) before it has failed.
+MAX_ATTEMPTS = 5
+# A service that is down is asked again after this long; the spread keeps the waiting from coming back as one.
+OUTAGE_RETRY_S = 8.0
+OUTAGE_RETRY_SPREAD_S = 4.0
+# A message that no worker took in this time is dropped, and then sent again.
+MESSAGE_LIFETIME_S = 60
+MAX_MESSAGES_A_ROUND = 200
+MAX_SWEEPS_A_ROUND = 100
+EMBED_BATCH_PASSAGES = 64
+INDEX_CHECK_INTERVAL_S = 60.0
+# Shares of the context in a passage's vector, chosen on the development sets (docs/evaluation.md).
+QUESTION_SHARE = 0.4
+HEADINGS_SHARE = 0.2
+CHUNK_NAMESPACE = uuid.UUID("6f0c6a5e-27f5-5d0c-9a4e-0d4b8c1c4f5a")
+
+
+class LeaseLostError(IsoglossError):
+    """Raise when the document was deleted, replaced or given to another worker in the meantime."""
+
+    def __init__(self) -> None:
+        super().__init__("lease_lost")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One run of work on one version of a document."""
+
+    document: Document
+    lease: uuid.UUID
+
+    def update(self, **values: object) -> None:
+        """Write to the row if it is still ours.
+
+        Raises:
+            LeaseLostError: it is not.
+        """
+        rows = Document.objects.filter(pk=self.document.pk, lease=self.lease)
+        if rows.update(**values) != 1:
+            raise LeaseLostError
+
+
+def index_document(document_id: uuid.UUID) -> None:
+    """Index one queued document; any other is left alone, so calling twice is safe.
+
+    Errors do not leave this function: they become the document's status and reason.
+    """
+    job = _claim(document_id)
+    if job is None:
+        return
+    started = time.monotonic()
+    try:
+        with _heartbeat(job):
+            passages = _read_and_cut(job)
+            _embed_and_store(job, passages)
+            _switch(job, passages)
+    except LeaseLostError:
+        logger.info("document was taken away while it was indexed", extra={"document_id": document_id})
+        order_sweep(document_id)
+    except ServiceUnavailableError as exc:
+        _put_back(job, exc, counts=False)
+    except TransientError as exc:
+        _put_back(job, exc, counts=True)
+    except PermanentError as exc:
+        _fail(job, exc)
+    except Exception as exc:
+        # A fault of ours must not leave the document without a verdict.
+        logger.exception("indexing failed unexpectedly", extra={"document_id": document_id})
+        _put_back(job, TransientError("internal_error", f"{type(exc).__name__}: {exc}"), counts=True)
+    else:
+        took_ms = round((time.monotonic() - started) * 1000)
+        logger.info(
+            "document ready",
+            extra={"document_id": document_id, "passages": len(passages), "took_ms": took_ms},
+        )
+    settle_sweeps(document_id)
+
+
+def recover_abandoned() -> int:
+    """Put back the documents whose worker let its lease run out, and return how many."""
+    expired = Document.objects.filter(status__in=Document.RUNNING, lease_expires_at__lt=timezone.now())
+    recovered = 0
+    for document in expired.only("pk", "lease", "attempts"):
+        rows = Document.objects.filter(pk=document.pk, lease=document.lease, lease_expires_at__lt=timezone.now())
+        unleased = {"lease": None, "lease_expires_at": None, "enqueued_at": None}
+        if document.attempts >= MAX_ATTEMPTS:
+            recovered += rows.update(status=Document.Status.FAILED, error_code="worker_stopped", **unleased)
+        else:
+            recovered += rows.update(status=Document.Status.QUEUED, **unleased)
+        order_sweep(document.pk)
+    if recovered:
+        logger.warning("put back documents that a worker left", extra={"documents": recovered})
+    return recovered
+
+
+def take_due() -> list[uuid.UUID]:
+    """Return the queued documents that a message should be sent for now, oldest first, and note the sending."""
+    now = timezone.now()
+    due = Document.objects.filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
+        Q(enqueued_at=None) | Q(enqueued_at__lt=now - timedelta(seconds=MESSAGE_LIFETIME_S)),
+        status=Document.Status.QUEUED,
+    )
+    ids = list(due.order_by("created_at").values_list("pk", flat=True)[:MAX_MESSAGES_A_ROUND])
+    note_enqueued(ids)
+    return ids
+
+
+def note_enqueued(document_ids: Sequence[uuid.UUID]) -> None:
+    """Remember that messages for these documents are on their way."""
+    Document.objects.filter(pk__in=document_ids).update(enqueued_at=timezone.now())
+
+
+def settle_sweeps(document_id: uuid.UUID | None = None) -> None:
+    """Delete stale points from the index, of one document or of all whose time has come.
+
+    A document that is being worked on is left for later: what looks stale may be about to go live.
+    """
+    sweeps = IndexSweep.objects.filter(due_at__lte=timezone.now())
+    if document_id is not None:
+        sweeps = sweeps.filter(document_id=document_id)
+    for sweep in sweeps.order_by("due_at")[:MAX_SWEEPS_A_ROUND]:
+        try:
+            if _sweep(sweep.document_id):
+                sweep.delete()
+            else:
+                IndexSweep.objects.filter(pk=sweep.pk).update(due_at=timezone.now() + timedelta(seconds=10))
+        except IsoglossError as exc:
+            logger.warning("stale points stay until the vector store takes their deletion: %s", exc)
+            return
+
+
+def repair_index() -> int:
+    """Queue again the ready documents whose points are not all in the index, and return how many.
+
+    One exact count tells that all is well; only where it does not are documents looked at one by one.
+    """
+    if Document.objects.exclude(status__in=[Document.Status.READY, Document.Status.FAILED]).exists():
+        return 0
+    ready = Document.objects.filter(status=Document.Status.READY)
+    index = get_index()
+    expected = Document.objects.filter(live_version__isnull=False).aggregate(n=Sum("passage_count"))["n"] or 0
+    if index.count() == expected:
+        return 0
+    repaired = 0
+    for pk, passage_count in ready.values_list("pk", "passage_count").iterator():
+        if index.count(pk) != passage_count:
+            repaired += ready.filter(pk=pk).update(status=Document.Status.QUEUED, enqueued_at=None, attempts=0)
+    if repaired:
+        logger.warning("points were missing in the index", extra={"documents": repaired})
+    return repaired
+
+
+def _claim(document_id: uuid.UUID) -> _Job | None:
+    now = timezone.now()
+    lease = uuid.uuid4()
+    rows = Document.objects.filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), pk=document_id, status=Document.Status.QUEUED
+    )
+    is_ours = rows.update(
+        status=Document.Status.PARSING,
+        lease=lease,
+        lease_expires_at=now + LEASE,
+        run=F("run") + 1,
+        attempts=F("attempts") + 1,
+        progress_done=0,
+        progress_total=0,
+    )
+    if not is_ours:
+        return None
+    document = Document.objects.select_related("collection").filter(pk=document_id, lease=lease).first()
+    return _Job(document, lease) if document else None
+
+
+@contextmanager
+def _heartbeat(job: _Job) -> Iterator[None]:
+    """Keep the lease while the block runs, from a thread of its own."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not stop.wait(HEARTBEAT_S):
+                job.update(lease_expires_at=timezone.now() + LEASE)
+        except LeaseLostError:
+            pass  # the working thread meets the same at its next write
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name=f"lease-{job.document.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _read_and_cut(job: _Job) -> list[Passage]:
+    document = job.document
+    get_embedder().check()  # reading a long file is worth nothing while it cannot be embedded
+    columns = FaqColumns(**document.faq_columns) if document.faq_columns else None
+    try:
+        parsed = parse(
+            Path(document.file.path),
+            source_name=document.source_name,
+            limits=ParseLimits(timeout_s=settings.PARSE_TIMEOUT_S, max_memory_bytes=settings.PARSE_MEMORY_BYTES),
+            faq_columns=columns,
+        )
+    except ParseError as exc:
+        if exc.headers:  # the document's page offers them for choosing
+            raise PermanentError(exc.code, json.dumps(exc.headers, ensure_ascii=False)) from exc
+        raise
+    if parsed.title:
+        document.title = parsed.title[:300]
+    passages = cut(
+        parsed.blocks,
+        max_tokens=settings.CHUNK_TOKENS,
+        count_tokens=estimate_tokens,
+        languages=settings.SITE_LANGUAGES or None,
+        language=document.declared_language,
+    )
+    passages = [passage for passage in passages if clean_text(passage.question + passage.text)]
+    if not passages:
+        raise PermanentError("no_text")
+    return passages
+
+
+def _embed_and_store(job: _Job, passages: Sequence[Passage]) -> None:
+    job.update(status=Document.Status.EMBEDDING, progress_total=len(passages))
+    embedder, index = get_embedder(), get_index()
+    index.ensure(embedder.dimensions)
+    document = job.document
+    for start in range(0, len(passages), EMBED_BATCH_PASSAGES):
+        batch = passages[start : start + EMBED_BATCH_PASSAGES]
+        index.upsert(
+            [
+                Point(
+                    id=_chunk_id(document, passage),
+                    document_id=document.pk,
+                    collection_id=document.collection_id,
+                    language=passage.language,
+                    run=document.run,
+                )
+                for passage in batch
+            ],
+            _embed(batch),
+        )
+        job.update(progress_done=start + len(batch))
+
+
+def _embed(passages: Sequence[Passage]) -> NDArray[np.float32]:
+    """Embed passages with their context, and draw each towards its context on its own.
+
+    A question is more like the question of a FAQ row, or like a heading, than like the text below it.
+    """
+    embedder = get_embedder()
+    contexts = [_context(passage) for passage in passages]
+    distinct = {text: row for row, text in enumerate(dict.fromkeys(contexts))}
+    shares = np.array(
+        [
+            (QUESTION_SHARE if passage.question else HEADINGS_SHARE) if context else 0.0
+            for passage, context in zip(passages, contexts, strict=True)
+        ],
+        dtype=np.float32,
+    )
+    vectors = embedder.embed_documents([_embedded_text(passage) for passage in passages])
+    rows = embedder.embed_documents([text or "-" for text in distinct])
+    return blend(vectors, rows[[distinct[context] for context in contexts]], shares)
+
+
+def _context(passage: Passage) -> str:
+    """Return the question of a FAQ row and the headings above a passage."""
+    return "\n".join(text for part in (passage.question, " ".join(passage.heading_path)) if (text := clean_text(part)))
+
+
+def _embedded_text(passage: Passage) -> str:
+    return "\n".join(text for text in (_context(passage), clean_text(passage.text)) if text)
+
+
+def _switch(job: _Job, passages: Sequence[Passage]) -> None:
+    """Make the new passages the document's own, in one step that readers see whole or not at all."""
+    document = job.document
+    former_file = document.live_file
+    with transaction.atomic():
+        job.update(
+            status=Document.Status.READY,
+            live_version=document.version,
+            live_file=document.file.name,
+            title=document.title,
+            language=_main_language(passages),
+            passage_count=len(passages),
+            ready_at=timezone.now(),
+            lease=None,
+            lease_expires_at=None,
+            next_attempt_at=None,
+            attempts=0,
+            error_code="",
+            error_detail="",
+        )
+        document.chunks.all().delete()
+        Chunk.objects.bulk_create(
+            [
+                Chunk(
+                    id=_chunk_id(document, passage),
+                    document=document,
+                    version=document.version,
+                    ordinal=passage.ordinal,
+                    text=passage.text,
+                    question=passage.question,
+                    heading_path=list(passage.heading_path),
+                    page=passage.page,
+                    start=passage.start,
+                    end=passage.end,
+                    language=passage.language,
+                    token_count=passage.token_count,
+                )
+                for passage in passages
+            ],
+            batch_size=500,
+        )
+        IndexSweep.objects.create(document_id=document.pk, due_at=timezone.now())
+    if former_file and former_file != document.file.name:
+        default_storage.delete(former_file)
+
+
+def _sweep(document_id: uuid.UUID) -> bool:
+    """Delete the points of a document that no passage stands for; False while it is worked on."""
+    document = Document.objects.filter(pk=document_id).only("status", "run").first()
+    if document is None:
+        get_index().delete_document(document_id)
+        return True
+    if not document.is_settled:
+        return False
+    keep_ids = list(Chunk.objects.filter(document_id=document_id).values_list("pk", flat=True))
+    get_index().delete_document(document_id, up_to_run=document.run, keep_ids=keep_ids)
+    return True
+
+
+def _put_back(job: _Job, exc: TransientError, *, counts: bool) -> None:
+    """Queue the document again with the reason, or let it fail when it has been tried often enough."""
+    attempts = job.document.attempts
+    if counts and attempts >= MAX_ATTEMPTS:
+        _fail(job, exc)
+        return
+    delay_s = 2.0**attempts if counts else OUTAGE_RETRY_S
+    delay_s += random.uniform(0, OUTAGE_RETRY_SPREAD_S)  # noqa: S311 - no secret
+    logger.warning("document waits: %s", exc, extra={"document_id": job.document.pk, "delay_s": round(delay_s)})
+    _end(
+        job,
+        status=Document.Status.QUEUED,
+        attempts=attempts if counts else attempts - 1,
+        next_attempt_at=timezone.now() + timedelta(seconds=delay_s),
+        enqueued_at=None,
+        error_code=exc.code,
+        error_detail=exc.detail,
+    )
+
+
+def _fail(job: _Job, exc: IsoglossError) -> None:
+    logger.warning("document failed: %s", exc, extra={"document_id": job.document.pk})
+    _end(job, status=Document.Status.FAILED, error_code=exc.code, error_detail=exc.detail)
+    order_sweep(job.document.pk)
+
+
+def _end(job: _Job, **values: object) -> None:
+    try:
+        job.update(lease=None, lease_expires_at=None, **values)
+    except LeaseLostError:
+        logger.info("document was taken away before its end", extra={"document_id": job.document.pk})
+        order_sweep(job.document.pk)
+
+
+def _chunk_id(document: Document, passage: Passage) -> uuid.UUID:
+    digest = hashlib.sha256(_embedded_text(passage).encode()).hexdigest()
+    return uuid.uuid5(CHUNK_NAMESPACE, f"{document.pk}:{document.version}:{passage.ordinal}:{digest}")
+
+
+def _main_language(passages: Sequence[Passage]) -> str:
+    """Return the language that most of the text is in."""
+    characters: dict[str, int] = {}
+    for passage in passages:
+        characters[passage.language] = characters.get(passage.language, 0) + len(passage.text)
+    return max(characters, key=lambda language: characters[language])

@@ -1,0 +1,263 @@
+"""All settings. Only this file reads the environment, one line per variable, through `env`.
+
+Where a variable is unset, the value that `manage.py serve` wrote to ``embedded.env`` in the data
+folder is taken; so every command finds the parts of a running site without being told.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from searchapp.env import Env, read_env_file
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+_dotenv = read_env_file(BASE_DIR / ".env")
+DATA_DIR = (
+    Path(Env(os.environ, _dotenv).text("DATA_DIR", default=str(BASE_DIR / "data"), help="")).expanduser().absolute()
+)
+EMBEDDED_ENV_FILE = DATA_DIR / "embedded.env"
+
+env = Env(os.environ, _dotenv, read_env_file(EMBEDDED_ENV_FILE))
+# What a person set: the local servers are started for the rest.
+GIVEN_ENVIRONMENT = {name: value for name, value in {**_dotenv, **os.environ}.items() if value.strip()}
+env.text("DATA_DIR", default="data", help="Folder for everything the site writes.")
+
+# The site
+SECRET_KEY = env.text("SECRET_KEY", help="Signs sessions. Generated and kept by script/serve.")
+SECRET_KEY_IS_EPHEMERAL = not SECRET_KEY
+SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(48)
+DEBUG = env.boolean("DEBUG", default=False, help="Show error details in the browser. Development only.")
+SITE_URL = env.url("SITE_URL", help="Public address, e.g. https://search.example.org; https turns on secure cookies.")
+ALLOWED_HOSTS = env.items(
+    "ALLOWED_HOSTS",
+    default="localhost,127.0.0.1,[::1]",
+    help="Host names the site answers to, comma-separated.",
+)
+LOG_LEVEL = env.text("LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR.").upper()
+DEFAULT_LANGUAGE = env.text("DEFAULT_LANGUAGE", default="en", help="Language of the pages: en or zh-hans.")
+TIME_ZONE = env.text("TIME_ZONE", default="UTC", help="Time zone of the times shown, e.g. Asia/Shanghai.")
+PORT = env.integer("PORT", default=8000, minimum=1, help="Port of the site started by script/serve.")
+WEB_THREADS = env.integer("WEB_THREADS", default=8, minimum=1, help="Threads of the web server.")
+
+# The four addresses that choose the mode
+DATABASE_URL = env.text("DATABASE_URL", help="Database. Unset: SQLite in the data folder.")
+REDIS_URL = env.text("REDIS_URL", help="Broker. Unset: a redis-server started by script/serve.")
+QDRANT_URL = env.url("QDRANT_URL", help="Vector store. Unset: the local vector server.")
+QDRANT_API_KEY = env.text("QDRANT_API_KEY", help="Key of the vector store.")
+EMBEDDING_BASE_URL = env.url(
+    "EMBEDDING_BASE_URL",
+    help="OpenAI-compatible embedding service, ends in /v1. Unset: the local embedding server.",
+)
+EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", default="EMPTY", help="Key of the embedding service.")
+EMBEDDING_MODEL = env.text(
+    "EMBEDDING_MODEL", default="qwen3-embedding-0.6b", help="Model name as the embedding service serves it."
+)
+EMBEDDING_DIMENSIONS = env.integer(
+    "EMBEDDING_DIMENSIONS", default=0, help="Length of the vectors; 0 takes what the model gives."
+)
+LOCAL_EMBEDDING_MODEL = env.text(
+    "LOCAL_EMBEDDING_MODEL",
+    help="Folder with a model2vec (static) or Qwen3-Embedding model for the local embedding server. Unset: built in.",
+)
+
+# Documents and search
+MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_MB", default=50, minimum=1, help="Largest file, in MiB.") * 1024 * 1024
+PARSE_TIMEOUT_S = env.integer(
+    "PARSE_TIMEOUT_S", default=120, minimum=1, help="Longest time to read one file, in seconds."
+)
+PARSE_MEMORY_BYTES = (
+    env.integer("PARSE_MEMORY_MB", default=2048, minimum=256, help="Most memory to read one file, in MiB.")
+    * 1024
+    * 1024
+)
+CHUNK_TOKENS = env.integer("CHUNK_TOKENS", default=128, minimum=32, help="Token budget of a passage.")
+SITE_LANGUAGES = env.items(
+    "SITE_LANGUAGES",
+    help="Languages that documents and questions may be in, e.g. en,zh,ja. Unset: all supported.",
+)
+WORKER_THREADS = env.integer("WORKER_THREADS", default=4, minimum=1, help="Documents indexed at once by one worker.")
+EMBEDDING_TIMEOUT_S = env.integer(
+    "EMBEDDING_TIMEOUT_S", default=60, minimum=1, help="Longest wait for one batch of embeddings, in seconds."
+)
+HIGHLIGHT_TIMEOUT_MS = env.integer(
+    "HIGHLIGHT_TIMEOUT_MS",
+    default=500,
+    help="Time to find the answering sentence of the hits; 0 turns it off.",
+)
+
+# Retrieval limits that no installation needs to change
+MAX_QUERY_CHARACTERS = 2_000
+MAX_SEARCH_LIMIT = 100
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "ninja",
+    "searchapp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "searchapp.urls"
+WSGI_APPLICATION = "searchapp.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+_database: dict[str, Any] = dict(
+    dj_database_url.parse(DATABASE_URL, conn_max_age=600)
+    if DATABASE_URL
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "isogloss.sqlite3"), "CONN_MAX_AGE": 600}
+)
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # Readers never wait for the one writer (WAL), writers queue instead of failing (timeout), and a
+    # transaction that will write takes its turn when it begins, not in the middle (IMMEDIATE).
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 60,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=60000;",
+    }
+    # Tests use several threads, which a database in memory does not serve.
+    _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+DATABASES = {"default": _database}
+
+LANGUAGE_CODE = DEFAULT_LANGUAGE
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "searchapp" / "locale"]
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = DATA_DIR / "files"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+FILE_UPLOAD_HANDLERS = [
+    "searchapp.web.uploads.BoundedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+# Forms without JavaScript send all chosen files in one request.
+DATA_UPLOAD_MAX_NUMBER_FILES = 1_000
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "search"
+LOGOUT_REDIRECT_URL = "search"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_NAME = "isogloss_session"
+CSRF_COOKIE_NAME = "isogloss_csrf"
+LANGUAGE_COOKIE_NAME = "isogloss_language"
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+
+_is_https = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = _is_https
+CSRF_COOKIE_SECURE = _is_https
+CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL else []
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
+SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# Celery. The database decides what is to be done; a message only says "look now".
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "retry_on_timeout": True,
+}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TASK_DEFAULT_QUEUE = "indexing"
+CELERY_TASK_ROUTES = {"searchapp.tasks.maintain": {"queue": "maintenance"}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+REAP_INTERVAL_S = 5
+CELERY_BEAT_SCHEDULE = {
+    "maintain": {
+        "task": "searchapp.tasks.maintain",
+        "schedule": REAP_INTERVAL_S,
+        # What was not started before the next is due is not worth starting.
+        "options": {"expires": REAP_INTERVAL_S, "queue": "maintenance"},
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "searchapp.log.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "openai": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+    },
+}
+SITE_NAME = _("Isogloss")

@@ -1,0 +1,43 @@
+"""Tags and filters that put values of the services into HTML."""
+
+from django import template
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from searchapp.services.searching import Hit
+from searchapp.web import presentation
+from searchapp.web.presentation import Excerpt
+from searchapp.web.themes import THEMES, current_theme
+
+register = template.Library()
+
+register.filter(presentation.language_name)
+register.filter(presentation.native_name)
+register.filter(presentation.html_language)
+register.filter(presentation.text_direction)
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: Context) -> str:
+    """Return the theme that the visitor chose."""
+    request = context.get("request")
+    return current_theme(request) if request else THEMES[0]
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw an icon of the sprite ``_icons.html``; it says nothing to screen readers."""
+    return format_html('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"/></svg>', name)
+
+
+@register.filter
+def excerpt(hit: Hit) -> Excerpt:
+    """Return the part of a hit's passage to show at first."""
+    return presentation.excerpt(hit.text, hit.highlight)
+
+
+@register.filter
+def whole(hit: Hit) -> Excerpt:
+    """Return a hit's whole passage."""
+    return presentation.whole(hit.text, hit.highlight)

@@ -1,0 +1,1 @@
+"""The pages: forms, addresses and thin views over the services."""

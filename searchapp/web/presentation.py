@@ -1,0 +1,159 @@
+"""How things of the services look on a page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from babel import Locale
+from django.utils.translation import get_language, to_locale
+
+from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
+from searchapp.models import Document
+from searchapp.services.reasons import sentence
+
+# A passage up to this long is shown whole; of a longer one, about this much around the highlight.
+EXCERPT_CHARACTERS = 480
+# How far a cut may move to fall between words.
+CUT_SLACK_CHARACTERS = 24
+# Who waits behind more documents than this is told just that.
+MAX_COUNTED_QUEUE = 1_000
+
+# What people distinguish among the states of a document.
+STATUS_FILTERS = {
+    "working": (Document.Status.QUEUED, *Document.RUNNING),
+    "ready": (Document.Status.READY,),
+    "failed": (Document.Status.FAILED,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a passage as shown: ``before``, the marked span, ``after``. Joined they are the part.
+
+    ``is_cut_before`` and ``is_cut_after`` say where the passage goes on.
+    """
+
+    before: str
+    marked: str
+    after: str
+    is_cut_before: bool = False
+    is_cut_after: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Return whether the passage is longer than what is shown."""
+        return self.is_cut_before or self.is_cut_after
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document in a list.
+
+    ``queued_before`` is how many documents come first: None where it does not wait in the queue, at
+    most `MAX_COUNTED_QUEUE`. ``reason`` is the sentence for its error code.
+    """
+
+    document: Document
+    queued_before: int | None
+    reason: str
+
+
+def whole(text: str, highlight: tuple[int, int] | None) -> Excerpt:
+    """Return the whole passage with its highlight."""
+    start, end = highlight or (0, 0)
+    return Excerpt(text[:start], text[start:end], text[end:])
+
+
+def excerpt(text: str, highlight: tuple[int, int] | None) -> Excerpt:
+    """Return about `EXCERPT_CHARACTERS` of a passage around its highlight, or all of a short one.
+
+    The highlight is shown whole even where it alone is longer.
+    """
+    if len(text) <= EXCERPT_CHARACTERS:
+        return whole(text, highlight)
+    start, end = highlight or (0, 0)
+    spare = max(0, EXCERPT_CHARACTERS - (end - start))
+    first = min(max(0, start - spare // 2), max(0, len(text) - EXCERPT_CHARACTERS))
+    last = min(len(text), max(end, first + EXCERPT_CHARACTERS))
+    first = _word_start(text, first, latest=start)
+    last = _word_end(text, last, earliest=end)
+    return Excerpt(
+        text[first:start],
+        text[start:end],
+        text[end:last],
+        is_cut_before=first > 0,
+        is_cut_after=last < len(text),
+    )
+
+
+def language_name(code: str) -> str:
+    """Return what the current language of the pages calls a language; its code where it is unknown."""
+    if code not in SUPPORTED_LANGUAGES:
+        return code
+    page_locale = Locale.parse(to_locale(get_language() or "en"))
+    name: str = page_locale.languages.get(code.replace("-", "_"), SUPPORTED_LANGUAGES[code].name)
+    return name
+
+
+def native_name(code: str) -> str:
+    """Return what its speakers call a language; its code where it is unknown."""
+    return SUPPORTED_LANGUAGES[code].native_name if code in SUPPORTED_LANGUAGES else code
+
+
+def language_choices(codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Return ``(code, native name)`` of the known languages among the codes, by name."""
+    known = [SUPPORTED_LANGUAGES[code] for code in codes if code in SUPPORTED_LANGUAGES]
+    return [(language.code, language.native_name) for language in sorted(known, key=lambda known: known.name)]
+
+
+def html_language(code: str) -> str:
+    """Return the value of the ``lang`` attribute: empty, which means unknown, for an undetermined language."""
+    return "" if code == UNDETERMINED else code
+
+
+def text_direction(code: str) -> str:
+    """Return the value of the ``dir`` attribute of a text in a language."""
+    return SUPPORTED_LANGUAGES[code].direction if code in SUPPORTED_LANGUAGES else "auto"
+
+
+def document_rows(documents: Sequence[Document]) -> list[DocumentRow]:
+    """Return the documents with what their rows show; at most one query."""
+    queue = _queue() if any(_is_in_queue(document) for document in documents) else []
+    positions = {created_at: position for position, created_at in reversed(list(enumerate(queue)))}
+    return [
+        DocumentRow(
+            document,
+            positions.get(document.created_at, len(queue)) if _is_in_queue(document) else None,
+            sentence(document.error_code) if document.error_code else "",
+        )
+        for document in documents
+    ]
+
+
+def _is_in_queue(document: Document) -> bool:
+    return document.status == Document.Status.QUEUED and not document.error_code
+
+
+def _queue() -> list[datetime]:
+    waiting = Document.objects.filter(status=Document.Status.QUEUED, error_code="").order_by("created_at")
+    return list(waiting.values_list("created_at", flat=True)[:MAX_COUNTED_QUEUE])
+
+
+def _word_start(text: str, position: int, *, latest: int) -> int:
+    """Return the first start of a word after the position, if there is one nearby."""
+    if position == 0:
+        return 0
+    for candidate in range(position, min(position + CUT_SLACK_CHARACTERS, latest)):
+        if text[candidate - 1].isspace():
+            return candidate
+    return position
+
+
+def _word_end(text: str, position: int, *, earliest: int) -> int:
+    """Return the last end of a word before the position, if there is one nearby."""
+    if position == len(text):
+        return position
+    for candidate in range(position, max(position - CUT_SLACK_CHARACTERS, earliest), -1):
+        if text[candidate].isspace():
+            return candidate
+    return position

@@ -1,0 +1,105 @@
+"""The search page."""
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from searchapp.errors import IsoglossError
+from searchapp.models import Chunk, Collection, Document
+from searchapp.services import searching
+from searchapp.services.collections import visible_to
+from searchapp.services.reasons import sentence
+from searchapp.services.searching import QueryRejectedError
+from searchapp.web.presentation import STATUS_FILTERS, language_choices
+from searchapp.web.requests import HtmxRequest
+
+logger = logging.getLogger(__name__)
+
+MAX_COLLECTION_CHOICES = 200
+# Examples are looked for among so many documents, the latest.
+EXAMPLE_CANDIDATES = 60
+MAX_EXAMPLES = 6
+
+
+@require_safe
+def search(request: HtmxRequest) -> HttpResponse:
+    """Show the search box and, where something was asked, the passages that answer it."""
+    visible = visible_to(request.user)
+    context: dict[str, Any] = {
+        "query": request.GET.get("q", ""),
+        "collection": request.GET.get("collection", ""),
+        "language": request.GET.get("language", ""),
+    }
+    status = HTTPStatus.OK
+    if "q" in request.GET:
+        status = _answer(request, context)
+        if "result" in context and not context["result"].hits:
+            working = Document.objects.filter(collection__in=visible, status__in=STATUS_FILTERS["working"])
+            context["working"] = working.count()
+    if request.htmx:
+        response = render(request, "search/_results.html", context, status=status)
+    else:
+        context |= _filters(visible)
+        if "q" not in request.GET:
+            context["has_documents"] = Document.objects.filter(collection__in=visible).exists()
+            context["examples"] = _examples(visible)
+        context["max_characters"] = settings.MAX_QUERY_CHARACTERS
+        response = render(request, "search/page.html", context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
+    """Add the result, or the sentence that says why there is none."""
+    try:
+        context["result"] = searching.search(
+            context["query"],
+            request.user,
+            collections=_given(context["collection"]),
+            languages=_given(context["language"]),
+        )
+    except QueryRejectedError as exc:
+        context["problem"] = sentence(exc.code)
+        return HTTPStatus.BAD_REQUEST
+    except IsoglossError as exc:
+        logger.warning("a service failed a search: %s", exc)
+        context["outage"] = sentence(exc.code)
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.OK
+
+
+def _given(value: str) -> list[str]:
+    return [value] if value else []
+
+
+def _filters(visible: QuerySet[Collection]) -> dict[str, Any]:
+    """Return the collections and languages that there are to choose from."""
+    live = Document.objects.filter(collection__in=visible, live_version__isnull=False)
+    languages = live.order_by().values_list("language", flat=True).distinct()
+    return {
+        "collections": visible.values_list("slug", "name")[:MAX_COLLECTION_CHOICES],
+        "languages": language_choices(languages),
+    }
+
+
+def _examples(visible: QuerySet[Collection]) -> Iterable[Chunk]:
+    """Return first passages of recent documents, one for each language."""
+    recent = Document.objects.filter(collection__in=visible, live_version__isnull=False).order_by("-ready_at", "pk")
+    chunks = (
+        Chunk.objects.filter(document__in=list(recent.values_list("pk", flat=True)[:EXAMPLE_CANDIDATES]), ordinal=0)
+        .select_related("document")
+        .order_by("-document__ready_at")
+    )
+    # A question shows better than a title what can be asked.
+    by_language: dict[str, Chunk] = {}
+    for chunk in sorted(chunks, key=lambda chunk: not chunk.question):
+        by_language.setdefault(chunk.language, chunk)
+    return list(by_language.values())[:MAX_EXAMPLES]

@@ -1,0 +1,144 @@
+"""The way of a question to its hits."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+
+from searchapp.embedding import EmbeddingUnavailableError
+from searchapp.index import VectorStoreUnavailableError
+from searchapp.models import Collection, Document
+from searchapp.models.knowledge import Visibility
+from searchapp.services.searching import QueryRejectedError, search
+from tests.factories import CollectionFactory, UserFactory, index
+from tests.integration.conftest import forget_backends
+
+LUGGAGE = "# Lost luggage\n\nReport a lost suitcase at the counter within two days."
+BREAKFAST = "# Speisewagen\n\nDas Frühstück wird im Speisewagen ab sechs Uhr serviert."
+TICKET = "# 退票\n\n您可以在出发前24小时内免费退票。"
+
+
+@pytest.fixture
+def library(collection: Collection) -> Collection:
+    for text in (LUGGAGE, BREAKFAST, TICKET):
+        index(collection, text)
+    return collection
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "title"),
+    [
+        ("我的行李箱丢了怎么办？", "zh", "Lost luggage"),
+        ("¿Dónde se sirve el desayuno en el tren?", "es", "Speisewagen"),
+        ("Can I return my ticket before departure for free?", "en", "退票"),
+        ("Где позавтракать в поезде?", "ru", "Speisewagen"),
+    ],
+)
+def test_search_question_in_another_language_finds_the_answer_first(
+    library: Collection, question: str, language: str, title: str
+) -> None:
+    result = search(question, AnonymousUser())
+    assert result.query_language == language
+    assert result.hits[0].title == title
+    assert result.hits[0].score > result.hits[-1].score
+
+
+def test_search_language_filter_keeps_only_that_language(library: Collection) -> None:
+    hits = search("train", AnonymousUser(), languages=["de"]).hits
+    assert {hit.language for hit in hits} == {"de"}
+
+
+def test_search_collection_filter_keeps_only_that_collection(library: Collection) -> None:
+    other = CollectionFactory.create(slug="other")
+    index(other, "# Suitcases\n\nWe sell suitcases of every colour.")
+    hits = search("suitcase", AnonymousUser(), collections=["other"]).hits
+    assert [hit.collection_slug for hit in hits] == ["other"]
+
+
+def test_search_unknown_collection_finds_nothing(library: Collection) -> None:
+    assert search("suitcase", AnonymousUser(), collections=["no-such-thing"]).hits == ()
+
+
+def test_search_restricted_collection_is_found_by_owner_and_member_alone(
+    restricted: Collection, alice: User, bob: User, charlie: User
+) -> None:
+    index(restricted, LUGGAGE)
+    assert len(search("lost suitcase", alice).hits) == 1
+    assert len(search("lost suitcase", bob).hits) == 1
+    assert search("lost suitcase", charlie).hits == ()
+    assert search("lost suitcase", charlie, collections=[restricted.slug]).hits == ()
+    assert search("lost suitcase", AnonymousUser()).hits == ()
+
+
+def test_search_signed_in_collection_is_hidden_from_visitors_and_closed_accounts(site: None) -> None:
+    index(CollectionFactory.create(visibility=Visibility.SIGNED_IN), LUGGAGE)
+    assert len(search("lost suitcase", UserFactory.create()).hits) == 1
+    assert search("lost suitcase", AnonymousUser()).hits == ()
+    assert search("lost suitcase", UserFactory.create(is_active=False)).hits == ()
+
+
+def test_search_withdrawn_access_takes_effect_at_once(restricted: Collection, bob: User) -> None:
+    index(restricted, LUGGAGE)
+    assert len(search("lost suitcase", bob).hits) == 1
+    restricted.memberships.all().delete()
+    assert search("lost suitcase", bob).hits == ()
+
+
+def test_search_point_without_a_row_is_never_shown(collection: Collection) -> None:
+    document = index(collection, LUGGAGE)
+    Document.objects.filter(pk=document.pk).delete()  # as if the index had not been swept yet
+    assert search("lost suitcase", AnonymousUser()).hits == ()
+
+
+def test_search_nothing_indexed_yet_finds_nothing(collection: Collection) -> None:
+    assert search("lost suitcase", AnonymousUser()).hits == ()
+
+
+def test_search_long_document_does_not_fill_the_page_but_faq_rows_do(collection: Collection) -> None:
+    index(collection, "\n\n".join(f"## Suitcase {n}\n\n" + f"A lost suitcase, case {n}. " * 60 for n in range(8)))
+    rows = "".join(f"How do I find suitcase {n}?,Ask at counter {n}.\n" for n in range(6))
+    faq = index(collection, f"question,answer\n{rows}", name="faq.csv")
+    hits = search("lost suitcase", AnonymousUser(), limit=20).hits
+    assert sum(hit.document_id == faq.pk for hit in hits) == 6
+    assert sum(hit.document_id != faq.pk for hit in hits) == 3
+
+
+def test_search_long_passage_has_its_answering_sentence_marked(collection: Collection) -> None:
+    index(
+        collection,
+        "# Travelling\n\nThe trains are painted dark blue. Every cabin has two beds and a window. "
+        "Lost suitcases are kept at the counter for two weeks. The conductor speaks four languages. "
+        "In winter the heating is on all night.",
+    )
+    hit = search("我的行李箱丢了", AnonymousUser()).hits[0]
+    assert hit.highlight is not None
+    start, end = hit.highlight
+    assert hit.text[start:end].strip() == "Lost suitcases are kept at the counter for two weeks."
+
+
+@pytest.mark.parametrize(
+    ("question", "code"), [("", "query_empty"), (" \n\u200b\u0000", "query_empty"), ("x" * 10_000, "query_too_long")]
+)
+def test_search_unusable_question_is_rejected(site: None, question: str, code: str) -> None:
+    with pytest.raises(QueryRejectedError) as caught:
+        search(question, AnonymousUser())
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "question", ["<script>alert(1)</script>", "' OR 1=1 --", "\ud800 luggage", "🧳🧳", "%s {0} \\"]
+)
+def test_search_hostile_question_is_answered_as_any_other(library: Collection, question: str) -> None:
+    assert search(question, AnonymousUser()).query
+
+
+def test_search_embedding_service_down_says_so(library: Collection, settings) -> None:
+    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:9/v1"
+    forget_backends()
+    with pytest.raises(EmbeddingUnavailableError):
+        search("lost suitcase", AnonymousUser())
+
+
+def test_search_vector_store_down_says_so(library: Collection, settings) -> None:
+    settings.QDRANT_URL = "http://127.0.0.1:9"
+    forget_backends()
+    with pytest.raises(VectorStoreUnavailableError):
+        search("lost suitcase", AnonymousUser())
