@@ -141,6 +141,7 @@ class Document(models.Model):
             models.Index(fields=["status", "enqueued_at"]),
             models.Index(fields=["status", "lease_expires_at"]),
             models.Index(fields=["collection", "-created_at"]),
+            models.Index(fields=["collection", "language"]),
         ]
 
     def __str__(self) -> str:

@@ -40,8 +40,8 @@ from searchapp.services.documents import order_sweep
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)
-HEARTBEAT_S = 8.0
+LEASE = timedelta(seconds=20)
+HEARTBEAT_S = 5.0
 # How often work on a document may end without a verdict (a killed worker, an unexpected error) before it has failed.
 MAX_ATTEMPTS = 5
 # A service that is down is asked again after this long; the spread keeps the waiting from coming back as one.

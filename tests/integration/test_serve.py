@@ -1,14 +1,9 @@
 """`manage.py serve` as real processes: what starts, what stays, what is left behind."""
 
-import http.client
-import os
-import re
 import stat
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,90 +11,18 @@ import pytest
 
 from searchapp.env import read_env_file
 from searchapp.local.supervising import ServeError, listen, plan_servers
+from tests.site import ROOT, START_TIMEOUT_S, Site, eventually, serve_command, site_environment
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
-READY = re.compile(r"Ready: http://127\.0\.0\.1:(?P<port>\d+)/  login: admin / (?P<password>\S.*)\n")
-START_TIMEOUT_S = 120
-STOP_TIMEOUT_S = 5
 REFUSE_TIMEOUT_S = 30
-
-
-class Site:
-    """A running `manage.py serve` on a free port."""
-
-    answers_any_name = False
-
-    def __init__(self, data_dir: Path, *arguments: str) -> None:
-        self.data_dir = data_dir
-        self.errors = data_dir.with_name(f"{data_dir.name}.log")
-        with self.errors.open("a") as errors:
-            self.process = subprocess.Popen(
-                _command("--port", "0", "--no-demo", *arguments),
-                env=_environment(data_dir),
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        # A start that hangs ends here, and the line read is then empty.
-        watchdog = threading.Timer(START_TIMEOUT_S, self.process.kill)
-        watchdog.start()
-        line = self.process.stdout.readline()
-        watchdog.cancel()
-        ready = READY.fullmatch(line)
-        assert ready, f"instead of the Ready line: {line!r}\n{self.errors.read_text()}"
-        self.port = int(ready["port"])
-        self.password = ready["password"]
-
-    def status(self, path: str = "/healthz", *, host: str = "localhost") -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
-        try:
-            connection.request("GET", path, headers={"Host": host})
-            return connection.getresponse().status
-        finally:
-            connection.close()
-
-    def processes(self) -> list[psutil.Process]:
-        """Return all processes of the site that still run."""
-        return [process for process in psutil.process_iter() if _runs_on(process, self.data_dir)]
-
-    def part(self, words: str) -> psutil.Process | None:
-        """Return the oldest process whose command line has these words."""
-        found = [process for process in self.processes() if words in " ".join(process.cmdline())]
-        return min(found, key=psutil.Process.create_time, default=None)
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(STOP_TIMEOUT_S)
-        self.process.stdout.close()
-
-
-def _runs_on(process: psutil.Process, data_dir: Path) -> bool:
-    """Return whether the folder is named in the environment or, as redis overwrites its own, the command."""
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return process.environ().get("DATA_DIR") == str(data_dir) or str(data_dir) in " ".join(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "manage.py"), "serve", *arguments]
-
-
-def _environment(data_dir: Path) -> dict[str, str]:
-    # The services of whoever runs the tests are not for these sites.
-    named = {"REDIS_URL", "QDRANT_URL", "EMBEDDING_BASE_URL", "DATABASE_URL", "ALLOWED_HOSTS"}
-    return {name: value for name, value in os.environ.items() if name not in named} | {"DATA_DIR": str(data_dir)}
 
 
 def _refusal(data_dir: Path, *arguments: str) -> str:
     """Return what a start that must fail says."""
     ended = subprocess.run(
-        _command(*arguments),
-        env=_environment(data_dir),
+        serve_command(*arguments),
+        env=site_environment(data_dir),
         capture_output=True,
         text=True,
         timeout=REFUSE_TIMEOUT_S,
@@ -107,15 +30,6 @@ def _refusal(data_dir: Path, *arguments: str) -> str:
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr
-
-
-def _eventually(condition: Callable[[], bool], *, within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +94,7 @@ def test_serve_killed_part_comes_back_at_the_same_place(site: Site, words: str) 
         now = site.part(words)
         return now is not None and now.pid != before.pid
 
-    assert _eventually(is_back, within_s=START_TIMEOUT_S)
+    assert eventually(is_back, within_s=START_TIMEOUT_S)
     assert site.status() == 200
     assert read_env_file(site.data_dir / "embedded.env") == addresses
 
@@ -215,7 +129,7 @@ def test_serve_changed_password_is_not_shown(stopped_site: Site) -> None:
     change = "from django.contrib.auth.models import User; u = User.objects.get(); u.set_password('x'); u.save()"
     subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "shell", "--command", change],
-        env=_environment(stopped_site.data_dir),
+        env=site_environment(stopped_site.data_dir),
         check=True,
         capture_output=True,
         timeout=REFUSE_TIMEOUT_S,

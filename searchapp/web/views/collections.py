@@ -25,13 +25,17 @@ PAGE_MEMBERS = 50
 @require_safe
 def list_collections(request: HttpRequest) -> HttpResponse:
     """List what the viewer may search, with how its documents are doing."""
-    rows = collections.visible_to(request.user).annotate(
-        total=Count("documents"),
-        **{
-            name: Count("documents", filter=Q(documents__status__in=statuses))
-            for name, statuses in STATUS_FILTERS.items()
-        },
-    )
+    rows = (
+        collections.visible_to(request.user)
+        .annotate(
+            total=Count("documents"),
+            **{
+                name: Count("documents", filter=Q(documents__status__in=statuses))
+                for name, statuses in STATUS_FILTERS.items()
+            },
+        )
+        .order_by("name", "pk")
+    )  # grouping drops the order of the model
     page = Paginator(rows, PAGE_COLLECTIONS).get_page(request.GET.get("page"))
     context = {"page": page, "can_create": collections.can_create(request.user)}
     return render(request, "collections/list.html", context)

@@ -1,0 +1,146 @@
+"""The search page without a browser."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from searchapp.models import Collection, Document
+from searchapp.web.presentation import EXCERPT_CHARACTERS, excerpt, language_name, text_direction
+from tests.factories import index, upload
+from tests.integration.conftest import forget_backends
+
+TEXT = "# Lost luggage\n\nReport a lost suitcase at the counter within two days."
+FAQ = "question,answer\nWhere is the lounge?,Next to platform 3.\n"
+MARKUP = '# <script>alert(1)</script>\n\nA <b>bold</b> suitcase & "quotes".'
+HTMX = {"HX-Request": "true"}
+
+
+def test_search_question_in_another_language_shows_the_passage_with_its_language(
+    client: Client, collection: Collection
+) -> None:
+    document = index(collection, TEXT)
+    page = client.get("/", {"q": "我的行李箱丢了"})
+    assert page.status_code == 200
+    assert "question in Chinese" in page.text
+    assert f'href="/documents/{document.pk}/?passage=0#passage-0"' in page.text
+    assert 'lang="en" dir="ltr">' in page.text
+
+
+def test_search_by_htmx_answers_with_the_results_alone(client: Client, collection: Collection) -> None:
+    index(collection, TEXT)
+    page = client.get("/", {"q": "suitcase"}, headers=HTMX)
+    assert "<html" not in page.text
+    assert "lost suitcase" in page.text
+    assert "HX-Request" in page["Vary"]
+
+
+@pytest.mark.parametrize("question", ["", "   ", "x" * 2_001], ids=["empty", "blank", "too long"])
+def test_search_question_that_cannot_be_asked_is_400_with_a_sentence(client: Client, site: None, question: str) -> None:
+    page = client.get("/", {"q": question})
+    assert page.status_code == 400
+    assert "Type a question" in page.text or "at most 2,000 characters" in page.text
+
+
+def test_search_service_down_is_503_with_a_sentence(client: Client, collection: Collection, settings) -> None:
+    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:9/v1"
+    forget_backends()
+    page = client.get("/", {"q": "suitcase"}, headers=HTMX)
+    assert page.status_code == 503
+    assert "The embedding service cannot be reached." in page.text
+
+
+def test_search_markup_in_documents_and_questions_is_shown_as_text(client: Client, collection: Collection) -> None:
+    index(collection, MARKUP)
+    page = client.get("/", {"q": "<script>alert(2)</script> suitcase"})
+    assert "<script>alert" not in page.text
+    assert "<b>bold" not in page.text
+    assert "&lt;script&gt;alert(2)" in page.text
+
+
+def test_search_restricted_collection_is_found_and_offered_to_its_members_only(
+    client: Client, restricted: Collection, bob: User, charlie: User
+) -> None:
+    index(restricted, TEXT)
+    client.force_login(bob)
+    assert "lost suitcase" in client.get("/", {"q": "suitcase"}).text
+    for user in (None, charlie):
+        client.logout()
+        if user:
+            client.force_login(user)
+        for query in ({"q": "suitcase"}, {"q": "suitcase", "collection": restricted.slug}, {}):
+            page = client.get("/", query).text
+            assert "lost suitcase" not in page
+            assert "Lost luggage" not in page
+            assert restricted.name not in page
+
+
+def test_search_nothing_found_says_what_to_try(client: Client, collection: Collection) -> None:
+    index(collection, TEXT)
+    upload(collection, "# Waiting\n\nStill in the queue.")
+    page = client.get("/", {"q": "suitcase", "language": "ja"}).text
+    assert "Take the filters away" in page
+    assert "1 document is still being processed" in page
+
+
+def test_search_without_question_shows_examples_in_several_languages(client: Client, collection: Collection) -> None:
+    index(collection, TEXT)
+    index(collection, FAQ, name="faq.csv")
+    index(collection, "# 早餐\n\n餐车每天早上六点到九点供应早餐。")
+    page = client.get("/").text
+    assert "Where is the lounge?" in page
+    assert "早餐" in page
+
+
+def test_search_empty_site_says_what_to_do(client: Client, site: None) -> None:
+    assert "Sign in to upload documents" in client.get("/").text
+
+
+def test_search_page_number_of_queries_does_not_grow(
+    client: Client, collection: Collection, django_assert_max_num_queries
+) -> None:
+    for number in range(5):
+        index(collection, f"# Suitcase {number}\n\nA suitcase is at the counter {number}.")
+    with django_assert_max_num_queries(4):
+        client.get("/", {"q": "suitcase"})
+    with django_assert_max_num_queries(5):
+        client.get("/")
+
+
+def test_search_replaced_document_still_in_work_keeps_its_examples(client: Client, collection: Collection) -> None:
+    document = index(collection, TEXT, name="lost.md")
+    upload(collection, TEXT + " Or write to us.", name="lost.md")
+    document.refresh_from_db()
+    assert document.status == Document.Status.QUEUED
+    assert "Lost luggage" in client.get("/").text
+
+
+def test_excerpt_short_text_is_whole() -> None:
+    shown = excerpt("One. Two.", (5, 9))
+    assert (shown.before, shown.marked, shown.after, shown.is_cut) == ("One. ", "Two.", "", False)
+
+
+@pytest.mark.parametrize("start", [0, 700, 1_990])
+def test_excerpt_long_text_keeps_the_highlight_whole_and_says_where_it_is_cut(start: int) -> None:
+    text = "word " * 400
+    shown = excerpt(text, (start, start + 10))
+    joined = shown.before + shown.marked + shown.after
+    assert shown.marked == text[start : start + 10]
+    assert joined in text
+    assert len(joined) <= EXCERPT_CHARACTERS
+    assert shown.is_cut_before == (start > 0)
+    assert shown.is_cut_after == (start < 1_990)
+
+
+def test_excerpt_highlight_longer_than_the_excerpt_is_not_cut() -> None:
+    text = "x" * 3_000
+    assert excerpt(text, (500, 2_000)).marked == "x" * 1_500
+
+
+@pytest.mark.parametrize(("code", "name"), [("zh", "Chinese"), ("zh-Hant", "Traditional Chinese"), ("und", "und")])
+def test_language_name_is_that_of_the_page_language(code: str, name: str) -> None:
+    assert language_name(code) == name
+
+
+@pytest.mark.parametrize(("code", "direction"), [("ar", "rtl"), ("en", "ltr"), ("und", "auto")])
+def test_text_direction_follows_the_script(code: str, direction: str) -> None:
+    assert text_direction(code) == direction
