@@ -17,7 +17,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "searchapp.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from searchapp.env import EnvError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except EnvError as exc:
+        sys.exit(str(exc))
 
 
 if __name__ == "__main__":

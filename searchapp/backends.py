@@ -7,7 +7,7 @@ from django.conf import settings
 
 from searchapp.embedding import Embedder
 from searchapp.errors import PermanentError
-from searchapp.index import VectorIndex
+from searchapp.index import SCHEMA_VERSION, VectorIndex
 
 
 @cache
@@ -45,4 +45,4 @@ def get_index() -> VectorIndex:
 def index_name() -> str:
     """Return the name of the Qdrant collection for the configured model and dimensions."""
     model = re.sub(r"[^a-z0-9]+", "-", settings.EMBEDDING_MODEL.lower()).strip("-")
-    return f"isogloss-{model}-{settings.EMBEDDING_DIMENSIONS or 'full'}"
+    return f"isogloss-{SCHEMA_VERSION}-{model}-{settings.EMBEDDING_DIMENSIONS or 'full'}"

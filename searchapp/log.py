@@ -2,7 +2,8 @@
 
 import logging
 
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "data", "color_message"}
+# What logging itself and libraries put there. A request is shown with its address, and so with the question.
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "data", "color_message", "request"}
 
 
 class LineFormatter(logging.Formatter):

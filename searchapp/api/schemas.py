@@ -63,7 +63,7 @@ class DocumentOut(Schema):
 
 
 class HitOut(Schema):
-    """One passage. ``score`` is the cosine similarity in [-1, 1]; ``url`` opens the document there."""
+    """One passage. ``score`` is what hits are ranked by, mostly between 0 and 1; ``url`` opens the document there."""
 
     document_id: uuid.UUID
     title: str

@@ -1,6 +1,7 @@
 """The vector index: points in, nearest points out. The only room that knows Qdrant."""
 
 from searchapp.index.store import (
+    SCHEMA_VERSION,
     Candidate,
     Point,
     VectorIndex,
@@ -8,4 +9,11 @@ from searchapp.index.store import (
     VectorStoreUnavailableError,
 )
 
-__all__ = ["Candidate", "Point", "VectorIndex", "VectorStoreRefusedError", "VectorStoreUnavailableError"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Candidate",
+    "Point",
+    "VectorIndex",
+    "VectorStoreRefusedError",
+    "VectorStoreUnavailableError",
+]

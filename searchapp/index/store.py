@@ -1,6 +1,7 @@
 """One Qdrant collection that holds every passage of the site, in the vectors of one model."""
 
 import http
+import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +13,21 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from searchapp.errors import PermanentError, ServiceUnavailableError
+from searchapp.index.lexical import document_vector, query_vector, term_share
 
 DENSE = "dense"
+LEXICAL = "lexical"
+# Part of the name of a collection: one made with other vectors or payload is another.
+SCHEMA_VERSION = 2
+PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
+    "collection_id": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
+    "document_id": models.PayloadSchemaType.KEYWORD,
+    "language": models.PayloadSchemaType.KEYWORD,
+    "run": models.PayloadSchemaType.INTEGER,
+}
+# The size of the index goes into the scores as a logarithm: in a large one a minute's growth does not matter.
+COUNT_LIFETIME_S = 60.0
+LARGE_INDEX_POINTS = 1_000
 # Qdrant's advice: 64 to 256 points a request; small ones let searches of the embedded engine in between.
 UPSERT_BATCH_POINTS = 64
 
@@ -30,7 +44,8 @@ class VectorStoreRefusedError(PermanentError):
 class Point:
     """Name one passage and what searches may filter it by. Its vector travels beside it.
 
-    ``run`` tells which run of indexing the document wrote the point.
+    ``run`` tells which run of indexing the document wrote the point; ``text`` is what lexical search
+    finds it by, and is not stored.
     """
 
     id: uuid.UUID
@@ -38,17 +53,20 @@ class Point:
     collection_id: int
     language: str
     run: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Name a passage that the index found; only a live row makes it a hit.
 
-    ``score`` is the cosine similarity in [-1, 1].
+    ``similarity`` is the cosine similarity to the question in [-1, 1], ``term_share`` about how much of
+    the question's words it holds, rare ones counting more, in [0, 1].
     """
 
     id: uuid.UUID
-    score: float
+    similarity: float
+    term_share: float
 
 
 class VectorIndex:
@@ -67,40 +85,29 @@ class VectorIndex:
             timeout=timeout_s,
             check_compatibility=False,
         )
+        self._counted = 0
+        self._counted_until = 0.0
 
     def ensure(self, dimensions: int) -> None:
-        """Create the collection with its payload indexes unless it stands.
+        """Create the collection and its payload indexes, as far as they do not stand.
 
         Raises:
             VectorStoreRefusedError: it stands with vectors of another length.
         """
         with _wrapped():
-            if self._client.collection_exists(self.name):
-                found = self._dimensions()
-                if found != dimensions:
-                    raise VectorStoreRefusedError(
-                        "index_dimensions", f"{self.name} holds vectors of {found}, the model gives {dimensions}"
-                    )
-                return
-            try:
-                self._client.create_collection(
-                    self.name,
-                    vectors_config={DENSE: models.VectorParams(size=dimensions, distance=models.Distance.COSINE)},
+            if not self._client.collection_exists(self.name):
+                self._create(dimensions)
+            info = self._client.get_collection(self.name)
+            vectors = info.config.params.vectors
+            params = vectors.get(DENSE) if isinstance(vectors, dict) else None
+            if params is None or params.size != dimensions:
+                found = params.size if params else "another kind"
+                raise VectorStoreRefusedError(
+                    "index_dimensions", f"{self.name} holds vectors of {found}, the model gives {dimensions}"
                 )
-            except UnexpectedResponse as exc:
-                # Another worker may have been quicker; anything else comes again below.
-                if exc.status_code not in (http.HTTPStatus.CONFLICT, http.HTTPStatus.BAD_REQUEST):
-                    raise
-            for field, schema in (
-                (
-                    "collection_id",
-                    models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
-                ),
-                ("document_id", models.PayloadSchemaType.KEYWORD),
-                ("language", models.PayloadSchemaType.KEYWORD),
-                ("run", models.PayloadSchemaType.INTEGER),
-            ):
-                self._client.create_payload_index(self.name, field, field_schema=schema, wait=True)
+            for field, schema in PAYLOAD_INDEXES.items():
+                if field not in info.payload_schema:
+                    self._client.create_payload_index(self.name, field, field_schema=schema, wait=True)
 
     def upsert(self, points: Sequence[Point], vectors: NDArray[np.float32]) -> None:
         """Store points, replacing those of the same id.
@@ -115,7 +122,11 @@ class VectorIndex:
                 self._client.upsert(
                     self.name,
                     points=[
-                        models.PointStruct(id=str(point.id), vector={DENSE: vector.tolist()}, payload=_payload(point))
+                        models.PointStruct(
+                            id=str(point.id),
+                            vector={DENSE: vector.tolist(), LEXICAL: document_vector(point.text)},
+                            payload=_payload(point),
+                        )
                         for point, vector in zip(batch, vectors[start:], strict=False)
                     ],
                     wait=True,
@@ -124,39 +135,69 @@ class VectorIndex:
     def query(
         self,
         vector: NDArray[np.float32],
+        text: str,
         *,
         collection_ids: Collection[int],
         languages: Collection[str] = (),
+        balanced: Collection[str] = (),
         limit: int,
     ) -> list[Candidate]:
-        """Return the nearest points of the given collections, best first.
+        """Return the points of the given collections that are nearest in meaning or share the most words.
 
         Args:
-            vector: ``(dimensions,)`` float32, unit L2 norm.
+            vector: the question, ``(dimensions,)`` float32, unit L2 norm.
+            text: the question's words.
             collection_ids: what the viewer may see; empty finds nothing.
             languages: only passages in these; empty means any.
-            limit: how many at the most.
+            balanced: find the nearest in these languages and the nearest in all others each on their own,
+                so that neither crowds the other out; empty means together.
+            limit: how many of each at the most.
+
+        Returns:
+            Candidates in no particular order, each with both measures.
         """
         if not collection_ids:
             return []
-        must: list[models.Condition] = [_any_of("collection_id", [str(item) for item in sorted(collection_ids)])]
+        allowed: list[models.Condition] = [_any_of("collection_id", [str(item) for item in sorted(collection_ids)])]
         if languages:
-            must.append(_any_of("language", sorted(languages)))
+            allowed.append(_any_of("language", sorted(languages)))
+        allowed_filter = models.Filter(must=allowed)
+        pools = [allowed_filter]
+        if balanced:
+            own: list[models.Condition] = [_any_of("language", sorted(balanced))]
+            pools = [models.Filter(must=[*allowed, *own]), models.Filter(must=allowed, must_not=own)]
+        dense, lexical = vector.tolist(), query_vector(text)
+        nearest = [models.Prefetch(query=dense, using=DENSE, filter=pool, limit=limit) for pool in pools]
+        matched = models.Prefetch(query=lexical, using=LEXICAL, filter=allowed_filter, limit=limit)
+        # Each measure for what either of them finds: the second round of a request rescores the first one's points.
+        requests = [
+            models.QueryRequest(prefetch=found, query=query, using=using, limit=limit)
+            for found in (*nearest, *([matched] if lexical.indices else []))
+            for query, using in ((dense, DENSE), (lexical, LEXICAL))
+            if using == DENSE or lexical.indices
+        ]
         with _wrapped():
             try:
-                response = self._client.query_points(
-                    self.name,
-                    query=vector.tolist(),
-                    using=DENSE,
-                    query_filter=models.Filter(must=must),
-                    limit=limit,
-                    with_payload=False,
-                )
+                responses = self._client.query_batch_points(self.name, requests=requests)
+                point_count = self._point_count()
             except UnexpectedResponse as exc:
                 if exc.status_code == http.HTTPStatus.NOT_FOUND:
                     return []  # nothing has been indexed yet
                 raise
-        return [Candidate(uuid.UUID(str(found.id)), float(found.score)) for found in response.points]
+        similarities: dict[str, float] = {}
+        matches: dict[str, float] = {}
+        for request, response in zip(requests, responses, strict=True):
+            scores = similarities if request.using == DENSE else matches
+            scores.update({str(found.id): float(found.score) for found in response.points})
+        term_count = len(lexical.indices)
+        return [
+            Candidate(
+                uuid.UUID(point_id),
+                similarity,
+                term_share(matches.get(point_id, 0.0), term_count=term_count, point_count=point_count),
+            )
+            for point_id, similarity in similarities.items()
+        ]
 
     def delete_document(
         self, document_id: uuid.UUID, *, up_to_run: int | None = None, keep_ids: Sequence[uuid.UUID] = ()
@@ -198,10 +239,25 @@ class VectorIndex:
         with _wrapped():
             self._client.delete_collection(self.name)
 
-    def _dimensions(self) -> int:
-        vectors = self._client.get_collection(self.name).config.params.vectors
-        params = vectors.get(DENSE) if isinstance(vectors, dict) else None
-        return params.size if params else 0
+    def _create(self, dimensions: int) -> None:
+        try:
+            self._client.create_collection(
+                self.name,
+                vectors_config={DENSE: models.VectorParams(size=dimensions, distance=models.Distance.COSINE)},
+                sparse_vectors_config={LEXICAL: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+        except UnexpectedResponse as exc:
+            # Another worker may have been quicker; anything else comes again when the collection is looked at.
+            if exc.status_code not in (http.HTTPStatus.CONFLICT, http.HTTPStatus.BAD_REQUEST):
+                raise
+
+    def _point_count(self) -> int:
+        """Return about how many points there are, asked for once in a while."""
+        now = time.monotonic()
+        if now > self._counted_until or self._counted < LARGE_INDEX_POINTS:
+            self._counted = self._client.count(self.name, exact=False).count
+            self._counted_until = now + COUNT_LIFETIME_S
+        return self._counted
 
 
 def _payload(point: Point) -> dict[str, str | int]:

@@ -2,5 +2,6 @@
 
 from searchapp.ranking.grouping import limit_per_group
 from searchapp.ranking.highlight import best_span
+from searchapp.ranking.relevance import relevance
 
-__all__ = ["best_span", "limit_per_group"]
+__all__ = ["best_span", "limit_per_group", "relevance"]

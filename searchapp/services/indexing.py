@@ -284,6 +284,7 @@ def _embed_and_store(job: _Job, passages: Sequence[Passage]) -> None:
                     collection_id=document.collection_id,
                     language=passage.language,
                     run=document.run,
+                    text=_embedded_text(passage),
                 )
                 for passage in batch
             ],

@@ -1,6 +1,7 @@
 """The way of a question to ranked passages.
 
-clean -> find its language -> embed with the instruction -> nearest points that the viewer may see
+clean -> find its language -> embed with the instruction
+-> nearest points that the viewer may see, in its own language and in all others
 -> join to live rows -> keep one document from filling the page -> find the part that answers
 """
 
@@ -22,7 +23,7 @@ from searchapp.errors import PermanentError
 from searchapp.index import Candidate
 from searchapp.language import clean_text, detect, sentences
 from searchapp.models import Chunk
-from searchapp.ranking import best_span, limit_per_group
+from searchapp.ranking import best_span, limit_per_group, relevance
 from searchapp.services.collections import Viewer, visible_to
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,9 @@ logger = logging.getLogger(__name__)
 # What is fetched beyond the wish, for hits that fall to the join or to the limit per document.
 OVERFETCH = 3
 PASSAGES_PER_DOCUMENT = 3
+CHINESE = frozenset({"zh", "zh-Hant"})
 # A passage shorter than this is shown whole anyway.
-HIGHLIGHT_MIN_CHARACTERS = 160
+HIGHLIGHT_MIN_CHARACTERS = 60
 HIGHLIGHT_MAX_SENTENCES = 200
 
 
@@ -43,7 +45,7 @@ class QueryRejectedError(PermanentError):
 class Hit:
     """One passage that answers, with all that is needed to show it.
 
-    ``score`` is the cosine similarity in [-1, 1]; ``highlight`` the span in ``text`` that answers best.
+    ``score`` is its `searchapp.ranking.relevance`; ``highlight`` the span in ``text`` that answers best.
     """
 
     chunk_id: uuid.UUID
@@ -107,11 +109,11 @@ def search(
     limit = max(1, min(limit, settings.MAX_SEARCH_LIMIT))
     targets = _by_instruction(viewer, collections)
     vectors = {instruction: get_embedder().embed_query(text, instruction=instruction) for instruction in targets}
-    hits = _find(targets, vectors, languages=languages, limit=limit)
+    query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
+    hits = _find(targets, vectors, text, query_language=query_language, languages=languages, limit=limit)
     if is_highlighted:
         hits = _highlight(hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
-    query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
     logger.info("search", extra={"hits": len(hits), "language": query_language, "took_ms": took_ms})
     return SearchResult(text, query_language, took_ms, tuple(hits))
 
@@ -130,7 +132,9 @@ def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str,
 def _find(
     targets: dict[str, list[int]],
     vectors: dict[str, NDArray[np.float32]],
+    text: str,
     *,
+    query_language: str,
     languages: AbstractCollection[str],
     limit: int,
 ) -> list[Hit]:
@@ -139,26 +143,37 @@ def _find(
     A document that is replaced between the index's answer and the join leaves a candidate without a
     row; its new passages are then in the index, so asking once more finds them.
     """
+    # Who chose languages wants no balance between them.
+    own = frozenset() if languages else _own_languages(query_language)
     hits: list[Hit] = []
     for _attempt in range(2):
         candidates: list[Candidate] = []
         for instruction, collection_ids in targets.items():
             candidates += get_index().query(
                 vectors[instruction],
+                text,
                 collection_ids=collection_ids,
                 languages=languages,
+                balanced=own,
                 limit=limit * OVERFETCH,
             )
-        candidates.sort(key=lambda candidate: -candidate.score)
-        hits = _join(candidates, [pk for ids in targets.values() for pk in ids])
+        hits = _join(candidates, [pk for ids in targets.values() for pk in ids], own_languages=own)
         if len(hits) == len(candidates):
             break
+    hits.sort(key=lambda hit: -hit.score)
     # The rows of a FAQ are answers of their own; the passages of a text are parts of one.
     grouped = limit_per_group(hits, lambda hit: None if hit.question else hit.document_id, most=PASSAGES_PER_DOCUMENT)
     return grouped[:limit]
 
 
-def _join(candidates: Sequence[Candidate], collection_ids: Sequence[int]) -> list[Hit]:
+def _own_languages(query_language: str) -> frozenset[str]:
+    """Return the languages that a question counts as its own: both ways to write Chinese are one."""
+    return CHINESE if query_language in CHINESE else frozenset({query_language})
+
+
+def _join(
+    candidates: Sequence[Candidate], collection_ids: Sequence[int], *, own_languages: AbstractCollection[str]
+) -> list[Hit]:
     rows = Chunk.objects.filter(document__collection__in=collection_ids).select_related("document__collection")
     chunks = rows.in_bulk([candidate.id for candidate in candidates])
     return [
@@ -176,7 +191,9 @@ def _join(candidates: Sequence[Candidate], collection_ids: Sequence[int]) -> lis
             heading_path=tuple(chunk.heading_path),
             page=chunk.page,
             ordinal=chunk.ordinal,
-            score=candidate.score,
+            score=relevance(
+                candidate.similarity, candidate.term_share, is_own_language=chunk.language in own_languages
+            ),
         )
         for candidate in candidates
         if (chunk := chunks.get(candidate.id)) is not None

@@ -32,6 +32,18 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
+def headline(hit: Hit) -> str:
+    """Return what a hit is headed by: the question of a FAQ row, else the title of the document."""
+    return hit.question.partition("\n")[0] or hit.title
+
+
+@register.filter
+def other_wordings(hit: Hit) -> str:
+    """Return the similar wordings of a FAQ row's question, one a line."""
+    return hit.question.partition("\n")[2]
+
+
+@register.filter
 def excerpt(hit: Hit) -> Excerpt:
     """Return the part of a hit's passage to show at first."""
     return presentation.excerpt(hit.text, hit.highlight)

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from searchapp.models import Collection, Document
 from tests.browser.conftest import OpenPage, index_queued
@@ -61,6 +61,21 @@ def test_upload_by_drop_takes_the_file(open_page: OpenPage, admin: User, collect
     page = open_page("/collections/handbook/", user=admin)
     drop_file(page, name="luggage.md", text=LUGGAGE)
     expect(page.locator(".document-row")).to_contain_text("luggage.md")
+
+
+def test_upload_finished_while_the_list_is_fetched_still_gets_its_row(
+    open_page: OpenPage, admin: User, collection: Collection
+) -> None:
+    page = open_page("/collections/handbook/", user=admin)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/collections/handbook/", lambda route: held.append((route, route.fetch())), times=1)
+    drop_file(page, name="luggage.md", text=LUGGAGE)
+    expect(page.locator("[data-outcome=created]")).to_have_count(1)
+    drop_file(page, name="breakfast.md", text=BREAKFAST)
+    expect(page.locator("[data-outcome=created]")).to_have_count(2)
+    ((route, first_list),) = held
+    route.fulfill(response=first_list)
+    expect(page.locator(".document-row")).to_have_count(2)
 
 
 def test_upload_file_over_the_limit_is_refused_before_it_is_sent(

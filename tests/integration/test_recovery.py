@@ -118,3 +118,15 @@ def test_killed_part_every_document_ends_ready_with_exactly_its_passages(site: S
         passages = caller.describe(document_id)["passages"]
         assert passages >= 12
         assert eventually(lambda pk=document_id, n=passages: index.count(pk) == n, within_s=30)
+
+
+def test_log_names_each_document_that_became_ready(site: Site, caller: Caller) -> None:
+    caller.call("POST", "/collections", json={"slug": "logged", "name": "logged"})
+    accepted = caller.call(
+        "POST", "/documents", data={"collection": "logged"}, files={"file": ("note.md", "# Note\n\nWater the plants.")}
+    )
+
+    assert eventually(
+        lambda: f"document ready document_id={accepted.json()['id']}" in site.errors.read_text(),
+        within_s=ALL_READY_WITHIN_S,
+    )

@@ -41,6 +41,40 @@ def test_search_question_in_another_language_finds_the_answer_first(
     assert result.hits[0].score > result.hits[-1].score
 
 
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [
+        ("E-217", "Codes of the cabin panel"),
+        ("e217 E-217 是什么意思", "Codes of the cabin panel"),
+        ("玄关鞋柜", "寄存物品"),
+        ("くつべら", "貸出品"),
+        ("구둣주걱", "대여 물품"),
+        ("ที่ช้อนรองเท้า", "ของให้ยืม"),
+    ],
+)
+def test_search_code_or_rare_word_finds_the_passage_that_holds_it(
+    library: Collection, question: str, title: str
+) -> None:
+    index(library, "# Codes of the cabin panel\n\nE-217 means that the window is open. E-218 means that it is shut.")
+    index(library, "# 寄存物品\n\n大件物品请放在玄关鞋柜旁边的架子上。")
+    index(library, "# 貸出品\n\n車掌室では傘とくつべらを貸し出しています。")
+    index(library, "# 대여 물품\n\n승무원실에서 우산과 구둣주걱을 빌려 드립니다.")
+    index(library, "# ของให้ยืม\n\nพนักงานมีร่มและที่ช้อนรองเท้าให้ยืม")
+    assert search(question, AnonymousUser()).hits[0].title == title
+
+
+def test_search_thousand_passages_in_the_questions_language_do_not_hide_the_answer_in_another(
+    collection: Collection,
+) -> None:
+    for part in range(5):
+        rows = "".join(
+            f"怎么办理第{part * 60 + row}号业务？,请到{row}号窗口办理第{part}类业务。\n" for row in range(60)
+        )
+        index(collection, f"问题,答案\n{rows}", name=f"faq-{part}.csv")
+    index(collection, LUGGAGE)
+    assert "Lost luggage" in [hit.title for hit in search("行李箱丢了怎么办？", AnonymousUser()).hits[:3]]
+
+
 def test_search_language_filter_keeps_only_that_language(library: Collection) -> None:
     hits = search("train", AnonymousUser(), languages=["de"]).hits
     assert {hit.language for hit in hits} == {"de"}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -81,6 +82,32 @@ def test_serve_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     refusal = _refusal(tmp_path, "--port", "0", "--data-dir", str(folder))
 
     assert refusal == f"The data folder {folder} cannot be written: Not a directory.\n"
+
+
+def test_serve_variable_of_the_wrong_type_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "http")
+
+    assert _refusal(data_dir) == "PORT takes a whole number, found 'http'\n"
+
+
+def test_create_api_token_without_a_database_says_what_to_do(data_dir: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "create_api_token", "admin"],
+        env=site_environment(data_dir / "missing"),
+        capture_output=True,
+        text=True,
+        timeout=REFUSE_TIMEOUT_S,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "set DATA_DIR to the same folder" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("question", ["x" * 10_000, "字" * 10_000])
+def test_serve_question_much_too_long_is_refused_by_the_search_page(site: Site, question: str) -> None:
+    assert site.status(f"/?q={quote(question)}") == 400
 
 
 @pytest.mark.parametrize("words", ["redis-server", "searchapp.local.vectors", "searchapp.local.embeddings", "gunicorn"])

@@ -1,5 +1,7 @@
 """The search page without a browser."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -11,6 +13,10 @@ from tests.integration.conftest import forget_backends
 
 TEXT = "# Lost luggage\n\nReport a lost suitcase at the counter within two days."
 FAQ = "question,answer\nWhere is the lounge?,Next to platform 3.\n"
+FAQ_WITH_WORDINGS = (
+    "question,similar questions,alternatives,answer\n"
+    "Where is the lounge?,Is there a place to wait?,Can I <b>sit</b> down?,Next to platform 3.\n"
+)
 MARKUP = '# <script>alert(1)</script>\n\nA <b>bold</b> suitcase & "quotes".'
 HTMX = {"HX-Request": "true"}
 
@@ -24,6 +30,24 @@ def test_search_question_in_another_language_shows_the_passage_with_its_language
     assert "question in Chinese" in page.text
     assert f'href="/documents/{document.pk}/?passage=0#passage-0"' in page.text
     assert 'lang="en" dir="ltr">' in page.text
+
+
+def test_search_faq_hit_is_headed_by_its_question_and_names_the_document_above(
+    client: Client, collection: Collection
+) -> None:
+    index(collection, FAQ_WITH_WORDINGS, name="booking.en.csv")
+    page = client.get("/", {"q": "Where is the lounge?"}).text
+    assert re.search(r"<a [^>]*data-hit-link>Where is the lounge\?</a>", page)
+    assert re.search(r'<p class="hit-place">.*<bdi>booking\.en</bdi>.*?</p>', page, re.DOTALL)
+    assert '<p class="hit-question">Is there a place to wait?<br>Can I &lt;b&gt;sit&lt;/b&gt; down?</p>' in page
+
+
+def test_search_hit_of_a_text_is_headed_by_its_title_alone(client: Client, collection: Collection) -> None:
+    index(collection, TEXT)
+    page = client.get("/", {"q": "suitcase"}).text
+    assert re.search(r"<a [^>]*data-hit-link>Lost luggage</a>", page)
+    assert "<bdi>Lost luggage</bdi>" not in page
+    assert "hit-question" not in page
 
 
 def test_search_by_htmx_answers_with_the_results_alone(client: Client, collection: Collection) -> None:

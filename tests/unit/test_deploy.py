@@ -480,6 +480,12 @@ def test_nginx_in_front_of_the_site_lets_the_largest_file_through(tmp_path: Path
         assert request(port, "/", method="POST", headers={"Content-Length": str(1024 * MIB)})[0] == 413
 
 
+def test_nginx_in_front_of_the_site_lets_a_question_much_too_long_through(tmp_path: Path) -> None:
+    path = f"/?q={'x' * 10_000}"
+    with nginx_in_front_of_echo(tmp_path, "isogloss.conf") as port:
+        assert request(port, path)[1]["path"] == path
+
+
 def test_nginx_in_front_of_sglang_passes_only_what_the_site_asks_for(tmp_path: Path) -> None:
     with nginx_in_front_of_echo(tmp_path, "sglang.conf") as port:
         ask = functools.partial(request, port, headers={"Authorization": "Bearer key"})

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from searchapp.ranking import best_span, limit_per_group
+from searchapp.ranking import best_span, limit_per_group, relevance
 
 
 def test_limit_per_group_keeps_order_and_spares_the_ungrouped() -> None:
@@ -15,3 +15,11 @@ def test_best_span_nearest_sentence_wins() -> None:
     query = np.array([1.0, 0.0], dtype=np.float32)
     sentences = np.array([[0.0, 1.0], [0.6, 0.8], [-1.0, 0.0]], dtype=np.float32)
     assert best_span(query, sentences, [(0, 3), (3, 9), (9, 12)]) == (3, 9)
+
+
+def test_relevance_words_lift_and_the_own_language_is_taken_off() -> None:
+    plain = relevance(0.4, 0.0, is_own_language=False)
+    assert plain == 0.4
+    assert relevance(0.4, 0.5, is_own_language=False) > plain
+    assert relevance(0.4, 0.0, is_own_language=True) < plain
+    assert relevance(0.4, 0.5, is_own_language=True) > plain

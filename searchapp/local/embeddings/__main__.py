@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-import uvicorn
-
 from searchapp.local.embeddings import ModelError, create_app, load_model
+from searchapp.local.http import PortError, listen, serve, stop_on_sigterm
+from searchapp.log import LineFormatter
 
 _DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "data" / "multilingual-static"
 
@@ -21,21 +21,17 @@ def main() -> None:
     api_key = os.environ.get("EMBEDDING_API_KEY", "")
     if not api_key:
         parser.error("EMBEDDING_API_KEY is not set: without a key every program here could use the server")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    stop_on_sigterm()
     try:
         model = load_model(arguments.model)
-    except ModelError as exc:
+        app = create_app(model, name=arguments.model.resolve().name, api_key=api_key)
+        with listen(arguments.port) as listener:
+            serve(app, listener)
+    except (ModelError, PortError) as exc:
         sys.exit(f"{parser.prog}: {exc}")
-    uvicorn.run(
-        create_app(model, name=arguments.model.resolve().name, api_key=api_key),
-        host="127.0.0.1",
-        port=arguments.port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        # a request still running when the server is stopped is lost, and its client asks again
-        timeout_graceful_shutdown=1,
-    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from searchapp.local.embeddings.models import EmbeddingModel, TextTooLongError, unit_rows
 from searchapp.local.embeddings.protocol import (
@@ -25,6 +23,7 @@ from searchapp.local.embeddings.protocol import (
     embedding_response,
     error_response,
 )
+from searchapp.local.http import KeyGuard
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def create_app(model: EmbeddingModel, *, name: str, api_key: str) -> Starlette:
             Route("/health", endpoints.health),
             Route("/ready", endpoints.ready),
         ],
-        middleware=[Middleware(_RequireKey, api_key=api_key)],
+        middleware=[Middleware(KeyGuard, key=api_key, open_paths=_OPEN_PATHS, refusal=_key_refusal())],
         exception_handlers={HTTPException: _answer_error, Exception: _answer_error},
         max_body_size=_MAX_BODY_BYTES,
     )
@@ -161,28 +160,13 @@ class _Endpoints:
         }
 
 
-class _RequireKey:
-    """Refuse requests without the key before anything of them is read."""
-
-    def __init__(self, app: ASGIApp, api_key: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {api_key}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS and not self._has_key(scope):
-            content = error_response(
-                "Incorrect or missing API key: send the header Authorization: Bearer KEY",
-                error_type="authentication_error",
-                code="invalid_api_key",
-            )
-            response = JSONResponse(content, status_code=401, headers={"WWW-Authenticate": "Bearer"})
-            await response(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _has_key(self, scope: Scope) -> bool:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return secrets.compare_digest(given, self._expected)
+def _key_refusal() -> JSONResponse:
+    content = error_response(
+        "Incorrect or missing API key: send the header Authorization: Bearer KEY",
+        error_type="authentication_error",
+        code="invalid_api_key",
+    )
+    return JSONResponse(content, status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _refusal(message: str, *, status: int, code: str, param: str | None = None) -> Response:

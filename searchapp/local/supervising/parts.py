@@ -30,9 +30,6 @@ PORTS = ("QDRANT_PORT", "EMBEDDING_PORT")
 # The address of a unix socket holds 108 bytes on Linux, 104 on macOS (sys/un.h).
 LONGEST_SOCKET_PATH = 100
 REDIS_TIMEOUT_S = 2.0
-# One start of a process must fit in, on a slow and busy machine. It bounds no request: with threads
-# the worker is alive while an upload of any length goes on.
-WEB_TIMEOUT_S = 120
 # Requests under way at the stop get this long, so that the supervisor need not kill them.
 WEB_GRACE_S = 1
 QUEUES = "indexing,maintenance"
@@ -133,9 +130,9 @@ def plan_site(
     worker = [*celery, "worker", "--pool", "threads", "--concurrency", str(worker_threads), "--queues", QUEUES]
     # One worker has no others to talk to.
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    web = _module("gunicorn", "--bind", f"fd://{descriptor}", "--worker-class", "gthread")
-    web += ["--threads", str(web_threads), "--timeout", str(WEB_TIMEOUT_S), "--graceful-timeout", str(WEB_GRACE_S)]
-    web += ["--no-control-socket", "--log-level", "warning", "searchapp.wsgi:application"]
+    web = _module("gunicorn", "--config", "python:searchapp.gunicorn", "--bind", f"fd://{descriptor}")
+    web += ["--threads", str(web_threads), "--graceful-timeout", str(WEB_GRACE_S)]
+    web += ["--log-level", "warning", "searchapp.wsgi:application"]
     # A leading dot allows a domain with all its names, a star any name.
     host_header = allowed_hosts[0].removeprefix(".").replace("*", "localhost")
     return (
@@ -153,7 +150,8 @@ def plan_site(
 
 def plan_seed() -> Part:
     """Plan the program that loads the demo and ends."""
-    return Part(name="demo", command=[*PYTHON, "manage.py", "seed"])
+    # It ends by saying how many: a line for each would push the password off the screen.
+    return Part(name="demo", command=[*PYTHON, "manage.py", "seed"], environment={"LOG_LEVEL": "WARNING"})
 
 
 def _module(name: str, *arguments: str) -> list[str]:

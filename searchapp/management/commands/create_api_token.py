@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from searchapp.services.tokens import create_api_token
 
@@ -22,4 +23,9 @@ class Command(BaseCommand):
             user = User.objects.get(username=options["username"])
         except User.DoesNotExist as exc:
             raise CommandError(f"There is no user named {options['username']!r}.") from exc
+        except OperationalError as exc:
+            raise CommandError(
+                f"The database cannot be used: {exc}. Start the site first; where it runs with --data-dir, "
+                "set DATA_DIR to the same folder."
+            ) from exc
         self.stdout.write(create_api_token(user))
