@@ -18,7 +18,7 @@ from searchapp.services import collections, documents
 from searchapp.services.reasons import sentence
 from searchapp.web.forms import AdminUploadForm
 from searchapp.web.requests import signed_in_user
-from searchapp.web.uploads import take_file, tell_result
+from searchapp.web.uploads import take_files, tell_result
 
 admin.site.site_header = gettext_lazy("Isogloss administration")
 admin.site.site_title = gettext_lazy("Isogloss administration")
@@ -127,13 +127,13 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # has no [] at 
             raise PermissionDenied
         form = AdminUploadForm(request.POST or None, request.FILES or None)
         if form.is_valid():
-            for file in form.cleaned_data["file"]:
-                result = take_file(
-                    form.cleaned_data["collection"],
-                    file,
-                    uploaded_by=signed_in_user(request),
-                    declared_language=form.cleaned_data["language"],
-                )
+            results = take_files(
+                form.cleaned_data["collection"],
+                form.cleaned_data["file"],
+                uploaded_by=signed_in_user(request),
+                declared_language=form.cleaned_data["language"],
+            )
+            for result in results:
                 tell_result(request, result)
             return redirect("admin:searchapp_document_changelist")
         context = {

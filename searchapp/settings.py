@@ -141,7 +141,7 @@ TEMPLATES = [
 ]
 
 _database: dict[str, Any] = dict(
-    dj_database_url.parse(DATABASE_URL, conn_max_age=600)
+    dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)
     if DATABASE_URL
     else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "isogloss.sqlite3"), "CONN_MAX_AGE": 600}
 )

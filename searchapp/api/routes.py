@@ -6,17 +6,18 @@ from http import HTTPStatus
 from typing import cast
 
 from django.contrib.auth.models import User
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import File, Form, NinjaAPI, Query, Router, Status
+from ninja import File, Form, FormEx, NinjaAPI, P, Query, Router, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.files import UploadedFile
 from ninja.security import HttpBearer
 
 from searchapp import __version__, tasks
 from searchapp.api.schemas import (
+    TEXT_PATTERN,
     CollectionIn,
     CollectionOut,
     DocumentAccepted,
@@ -26,6 +27,7 @@ from searchapp.api.schemas import (
     Problem,
     Progress,
     SearchOut,
+    Text,
 )
 from searchapp.errors import IsoglossError
 from searchapp.models import Collection, Document
@@ -94,11 +96,11 @@ def list_collections(request: HttpRequest) -> QuerySet[Collection]:
 @router.post("/documents", response={200: DocumentAccepted, 202: DocumentAccepted, ERRORS: ErrorOut})
 def create_document(
     request: HttpRequest,
-    collection: Form[str],
+    collection: FormEx[str, P(pattern=TEXT_PATTERN)],
     file: File[UploadedFile],
     language: Form[str] = "",
-    question_column: Form[str] = "",
-    answer_column: Form[str] = "",
+    question_column: FormEx[str, P(pattern=TEXT_PATTERN)] = "",
+    answer_column: FormEx[str, P(pattern=TEXT_PATTERN)] = "",
 ) -> Status[DocumentAccepted]:
     """Upload a file. The same name replaces the document of that name; the same content is recognised.
 
@@ -169,7 +171,7 @@ def search(
     request: HttpRequest,
     q: str,
     limit: Query[int] = 10,
-    collection: Query[list[str]] = [],  # noqa: B006 - ninja copies the default
+    collection: Query[list[Text]] = [],  # noqa: B006 - ninja copies the default
     language: Query[list[str]] = [],  # noqa: B006
 ) -> SearchOut:
     """Find passages that answer a question, whatever language they are in.
@@ -272,8 +274,15 @@ def on_http_error(request: HttpRequest, exc: HttpError) -> HttpResponse:
     return _error(request, exc.status_code, code, str(exc))
 
 
+@api.exception_handler(RequestDataTooBig)
+def on_request_too_big(request: HttpRequest, _exc: RequestDataTooBig) -> HttpResponse:
+    """Answer for a body that is longer than any may be; none of it was read."""
+    return _error(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "file_too_large", sentence("file_too_large"))
+
+
 @api.exception_handler(BadRequest)
-def on_bad_request(request: HttpRequest, _exc: BadRequest) -> HttpResponse:
+@api.exception_handler(SuspiciousOperation)
+def on_bad_request(request: HttpRequest, _exc: BadRequest | SuspiciousOperation) -> HttpResponse:
     """Answer for a body that could not be read."""
     return _error(request, HTTPStatus.BAD_REQUEST, "bad_request", "The request could not be read.")
 

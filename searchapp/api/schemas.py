@@ -1,17 +1,22 @@
 """What the API takes and gives."""
 
 import uuid
+from typing import Annotated
 
 from ninja import Field, Schema
+
+# PostgreSQL takes no null characters.
+TEXT_PATTERN = r"^[^\x00]*$"
+Text = Annotated[str, Field(pattern=TEXT_PATTERN)]
 
 
 class CollectionIn(Schema):
     """A collection to be made."""
 
     slug: str = Field(min_length=1, max_length=80, pattern=r"^[-a-zA-Z0-9_]+$")
-    name: str = Field(min_length=1, max_length=200)
-    description: str = Field("", max_length=2_000)
-    instruction: str = Field("", max_length=500)
+    name: Text = Field(min_length=1, max_length=200)
+    description: Text = Field("", max_length=2_000)
+    instruction: Text = Field("", max_length=500)
     visibility: str = Field("public", pattern="^(public|signed_in|restricted)$")
 
 

@@ -18,6 +18,10 @@ MAX_BATCH_ITEMS = 64
 MAX_BATCH_TOKENS = 8_192
 # A batch that the service is too busy for is worth a few quick tries; longer outages are the caller's to wait out.
 QUICK_RETRIES = 2
+# A person waits for the vector of a question, so each try for it is shorter than those for documents.
+QUERY_TIMEOUT_S = 10.0
+# The server, or a proxy before it, says that it cannot serve now; any other 5xx may be due to the texts.
+BUSY_STATUSES = frozenset({429, 502, 503, 504})
 # At 1024 dimensions 4 MB a process.
 QUERY_CACHE_ENTRIES = 1_000
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
@@ -25,11 +29,11 @@ SMALLEST_NORM = 1e-6
 
 
 class EmbeddingUnavailableError(ServiceUnavailableError):
-    """Raise when the service cannot be reached or does not answer in time."""
+    """Raise when the service cannot be reached, does not answer in time, or says that it cannot serve now."""
 
 
 class EmbeddingBusyError(TransientError):
-    """Raise when the service answers that it cannot serve now (429, 5xx)."""
+    """Raise when the service broke over the request (500 and the like)."""
 
 
 class EmbeddingRefusedError(PermanentError):
@@ -66,6 +70,7 @@ class Embedder:
             timeout_s: longest wait for one request.
         """
         self.model = model
+        self._timeout_s = timeout_s
         self._wanted_dimensions = dimensions
         self._known_dimensions = 0
         self._is_suspect = True
@@ -85,7 +90,7 @@ class Embedder:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
         if not self._known_dimensions:
-            self._request(["dimensions"])
+            self._request(["dimensions"], self._client)
         return self._known_dimensions
 
     def check(self) -> None:
@@ -95,24 +100,25 @@ class Embedder:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
         if self._is_suspect:
-            self._request(["check"])
+            self._request(["check"], self._client)
 
     def embed_documents(self, texts: Sequence[str], *, timeout_s: float | None = None) -> NDArray[np.float32]:
         """Embed passages, bare, in the order given.
 
         Args:
             texts: cleaned, none blank.
-            timeout_s: longest wait for one batch, without retries; the default of the client otherwise.
+            timeout_s: longest wait for one batch, without retries; else that of the client, with them.
 
         Returns:
             ``(len(texts), dimensions)`` float32, unit L2 norm.
 
         Raises:
-            EmbeddingUnavailableError: no connection, or no answer in time.
-            EmbeddingBusyError: the service says try later.
+            EmbeddingUnavailableError: no connection, no answer in time, or the service says try later.
+            EmbeddingBusyError: the service broke over the request.
             EmbeddingRefusedError: the request or the vectors are wrong.
         """
-        batches = [self._request(texts[start:end], timeout_s=timeout_s) for start, end in _batches(texts)]
+        client = self._client if timeout_s is None else self._client.with_options(timeout=timeout_s, max_retries=0)
+        batches = [self._request(texts[start:end], client) for start, end in _batches(texts)]
         if not batches:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         return np.concatenate(batches)
@@ -131,19 +137,19 @@ class Embedder:
         return self._embed_query(format_query(text, instruction or DEFAULT_INSTRUCTION))
 
     def _embed_query_anew(self, framed: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._request([framed])[0]
+        client = self._client.with_options(timeout=min(self._timeout_s, QUERY_TIMEOUT_S))
+        vector: NDArray[np.float32] = self._request([framed], client)[0]
         vector.flags.writeable = False
         return vector
 
-    def _request(self, texts: Sequence[str], *, timeout_s: float | None = None) -> NDArray[np.float32]:
+    def _request(self, texts: Sequence[str], client: openai.OpenAI) -> NDArray[np.float32]:
         self._is_suspect = True
-        vectors = self._checked(self._send(texts, timeout_s))
+        vectors = self._checked(self._send(texts, client))
         self._known_dimensions = vectors.shape[1]
         self._is_suspect = False
         return vectors
 
-    def _send(self, texts: Sequence[str], timeout_s: float | None) -> list[list[float]]:
-        client = self._client if timeout_s is None else self._client.with_options(timeout=timeout_s, max_retries=0)
+    def _send(self, texts: Sequence[str], client: openai.OpenAI) -> list[list[float]]:
         try:
             response = client.embeddings.create(model=self.model, input=list(texts))
         except openai.APITimeoutError as exc:
@@ -151,14 +157,16 @@ class Embedder:
         except openai.APIConnectionError as exc:
             raise EmbeddingUnavailableError("embedding_unreachable", f"{exc} {exc.__cause__ or ''}".strip()) from exc
         except (openai.RateLimitError, openai.InternalServerError) as exc:
-            raise EmbeddingBusyError("embedding_busy", _detail(exc)) from exc
+            error = EmbeddingUnavailableError if exc.status_code in BUSY_STATUSES else EmbeddingBusyError
+            raise error("embedding_busy", _detail(exc)) from exc
         except (openai.AuthenticationError, openai.PermissionDeniedError) as exc:
             raise EmbeddingRefusedError("embedding_key_refused", _detail(exc)) from exc
         except openai.NotFoundError as exc:
             raise EmbeddingRefusedError("embedding_not_found", _detail(exc)) from exc
         except openai.APIStatusError as exc:
             raise EmbeddingRefusedError("embedding_refused", _detail(exc)) from exc
-        except (openai.APIError, ValueError) as exc:
+        except (openai.APIError, ValueError, AttributeError, TypeError) as exc:
+            # The last two: the SDK takes the answer for what was asked for, whatever it is.
             raise EmbeddingRefusedError("embedding_answer_invalid", str(exc)) from exc
         if len(response.data) != len(texts):
             raise EmbeddingRefusedError(

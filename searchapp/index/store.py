@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient, models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from searchapp.errors import PermanentError, ServiceUnavailableError
@@ -119,18 +120,21 @@ class VectorIndex:
         with _wrapped():
             for start in range(0, len(points), UPSERT_BATCH_POINTS):
                 batch = points[start : start + UPSERT_BATCH_POINTS]
-                self._client.upsert(
-                    self.name,
-                    points=[
-                        models.PointStruct(
-                            id=str(point.id),
-                            vector={DENSE: vector.tolist(), LEXICAL: document_vector(point.text)},
-                            payload=_payload(point),
-                        )
-                        for point, vector in zip(batch, vectors[start:], strict=False)
-                    ],
-                    wait=True,
-                )
+                structs = [
+                    models.PointStruct(
+                        id=str(point.id),
+                        vector={DENSE: vector.tolist(), LEXICAL: document_vector(point.text)},
+                        payload=_payload(point),
+                    )
+                    for point, vector in zip(batch, vectors[start:], strict=False)
+                ]
+                try:
+                    self._client.upsert(self.name, points=structs, wait=True)
+                except UnexpectedResponse as exc:
+                    if exc.status_code == http.HTTPStatus.NOT_FOUND:
+                        # Lost since `ensure`, which makes it anew the next time.
+                        raise VectorStoreUnavailableError("vector_store_unavailable", f"{self.name} is gone") from exc
+                    raise
 
     def query(
         self,
@@ -285,5 +289,7 @@ def _wrapped() -> Iterator[None]:
         if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             raise VectorStoreRefusedError("vector_store_key_refused", detail) from exc
         raise VectorStoreRefusedError("vector_store_refused", detail) from exc
+    except ResourceExhaustedResponse as exc:  # 429 with a Retry-After
+        raise VectorStoreUnavailableError("vector_store_unavailable", str(exc)) from exc
     except (ResponseHandlingException, ApiException) as exc:
         raise VectorStoreUnavailableError("vector_store_unreachable", str(exc)) from exc

@@ -74,7 +74,8 @@ def create_document(
     """Take a file into a collection and queue it.
 
     A file with the content of one that is there is recognised and not taken again; where that one had
-    failed, it is queued again. A file with the name of one that is there becomes its next version.
+    failed, it is queued again, with the language and columns given this time. A file with the name of
+    one that is there becomes its next version.
 
     Args:
         collection: where it goes.
@@ -124,9 +125,7 @@ def retry_documents(documents: QuerySet[Document]) -> list[uuid.UUID]:
 
 def choose_faq_columns(document: Document, columns: FaqColumns) -> bool:
     """Set the question and answer columns of a CSV file that failed for want of them, and queue it again."""
-    return Document.objects.filter(pk=document.pk, status=Document.Status.FAILED).update(
-        faq_columns={"question": columns.question, "answer": columns.answer}
-    ) == 1 and _requeue(document.pk)
+    return _requeue(document.pk, faq_columns={"question": columns.question, "answer": columns.answer})
 
 
 def delete_documents(documents: QuerySet[Document]) -> int:
@@ -153,6 +152,11 @@ def order_sweep(document_id: uuid.UUID) -> None:
             IndexSweep(document_id=document_id, due_at=now + LAST_SWEEP_AFTER),
         ]
     )
+
+
+def title_from_name(source_name: str) -> str:
+    """Return the title of a document that names none itself: its file name without the ending."""
+    return os.path.splitext(source_name)[0]  # noqa: PTH122 - this is a name, not a path
 
 
 def clean_source_name(source_name: str) -> str:
@@ -199,10 +203,16 @@ def _place(
     declared_language: str,
     faq_columns: FaqColumns | None,
 ) -> Upload:
+    chosen = {"question": faq_columns.question, "answer": faq_columns.answer} if faq_columns else None
+    # First, so that what another upload of this name just brought is seen by the look for the content.
+    former = Document.objects.select_for_update().filter(collection=collection, source_name=name).first()
     same = Document.objects.filter(collection=collection, content_sha256=stored.sha256).first()
     if same is not None:
-        if same.status == Document.Status.FAILED and _requeue(same.pk):
-            same.refresh_from_db()
+        if same.status == Document.Status.FAILED:
+            # What was said about the file this time may be what it failed for want of.
+            said = {"faq_columns": chosen, "declared_language": declared_language}
+            if _requeue(same.pk, **{field: value for field, value in said.items() if value}):
+                same.refresh_from_db()
         return Upload(same, Outcome.DUPLICATE)
     fields = {
         "file": stored.name,
@@ -210,17 +220,18 @@ def _place(
         "size_bytes": stored.size_bytes,
         "content_sha256": stored.sha256,
         "declared_language": declared_language,
-        "faq_columns": {"question": faq_columns.question, "answer": faq_columns.answer} if faq_columns else None,
         "uploaded_by": uploaded_by,
     }
-    former = Document.objects.select_for_update().filter(collection=collection, source_name=name).first()
     if former is None:
-        title = os.path.splitext(name)[0]  # noqa: PTH122 - this is a name, not a path
-        document = Document.objects.create(collection=collection, source_name=name, title=title, **fields)
+        document = Document.objects.create(
+            collection=collection, source_name=name, title=title_from_name(name), faq_columns=chosen, **fields
+        )
         return Upload(document, Outcome.CREATED)
     replaced_file = former.file.name or ""
     for field, value in fields.items():
         setattr(former, field, value)
+    # A sheet that is kept up to date goes on having the columns that were once chosen for it.
+    former.faq_columns = chosen or former.faq_columns
     former.version += 1
     _reset(former)
     former.save()
@@ -237,8 +248,8 @@ def _reset(document: Document) -> None:
     document.lease = document.lease_expires_at = document.next_attempt_at = document.enqueued_at = None
 
 
-def _requeue(document_id: uuid.UUID) -> bool:
-    """Queue a failed document again; False where it was no longer failed."""
+def _requeue(document_id: uuid.UUID, **changes: object) -> bool:
+    """Queue a failed document again, with changes to its row; False where it was no longer failed."""
     return (
         Document.objects.filter(pk=document_id, status=Document.Status.FAILED).update(
             status=Document.Status.QUEUED,
@@ -249,6 +260,7 @@ def _requeue(document_id: uuid.UUID) -> bool:
             error_detail="",
             next_attempt_at=None,
             enqueued_at=None,
+            **changes,
         )
         == 1
     )

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ from searchapp.index import Point
 from searchapp.language import clean_text
 from searchapp.models import Chunk, Document, IndexSweep
 from searchapp.parsing import FaqColumns, ParseError, ParseLimits, parse
-from searchapp.services.documents import order_sweep
+from searchapp.services.documents import order_sweep, title_from_name
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ OUTAGE_RETRY_SPREAD_S = 4.0
 MESSAGE_LIFETIME_S = 60
 MAX_MESSAGES_A_ROUND = 200
 MAX_SWEEPS_A_ROUND = 100
+SWEEP_RETRY = timedelta(seconds=10)
 EMBED_BATCH_PASSAGES = 64
 INDEX_CHECK_INTERVAL_S = 60.0
 # Shares of the context in a passage's vector, chosen on the development sets (docs/evaluation.md).
@@ -165,13 +166,18 @@ def settle_sweeps(document_id: uuid.UUID | None = None) -> None:
         sweeps = sweeps.filter(document_id=document_id)
     for sweep in sweeps.order_by("due_at")[:MAX_SWEEPS_A_ROUND]:
         try:
-            if _sweep(sweep.document_id):
-                sweep.delete()
-            else:
-                IndexSweep.objects.filter(pk=sweep.pk).update(due_at=timezone.now() + timedelta(seconds=10))
-        except IsoglossError as exc:
-            logger.warning("stale points stay until the vector store takes their deletion: %s", exc)
+            is_swept = _sweep(sweep.document_id)
+        except ServiceUnavailableError as exc:
+            logger.warning("stale points stay until the vector store answers: %s", exc)
             return
+        except IsoglossError as exc:
+            # It must not keep those behind it waiting.
+            logger.warning("stale points stay until the vector store takes their deletion: %s", exc)
+            is_swept = False
+        if is_swept:
+            sweep.delete()
+        else:
+            IndexSweep.objects.filter(pk=sweep.pk).update(due_at=timezone.now() + SWEEP_RETRY)
 
 
 def repair_index() -> int:
@@ -224,7 +230,11 @@ def _heartbeat(job: _Job) -> Iterator[None]:
     def beat() -> None:
         try:
             while not stop.wait(HEARTBEAT_S):
-                job.update(lease_expires_at=timezone.now() + LEASE)
+                try:
+                    job.update(lease_expires_at=timezone.now() + LEASE)
+                except (DatabaseError, InterfaceError) as exc:
+                    logger.warning("the lease could not be renewed: %s", exc, extra={"document_id": job.document.pk})
+                    connection.close()  # a broken connection stays broken; the next beat opens another
         except LeaseLostError:
             pass  # the working thread meets the same at its next write
         finally:
@@ -254,8 +264,7 @@ def _read_and_cut(job: _Job) -> list[Passage]:
         if exc.headers:  # the document's page offers them for choosing
             raise PermanentError(exc.code, json.dumps(exc.headers, ensure_ascii=False)) from exc
         raise
-    if parsed.title:
-        document.title = parsed.title[:300]
+    document.title = parsed.title[:300] or title_from_name(document.source_name)
     passages = cut(
         parsed.blocks,
         max_tokens=settings.CHUNK_TOKENS,

@@ -1,5 +1,6 @@
 """Files on their way in: what a request may make the server keep, and what becomes of each file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -24,11 +25,13 @@ LARGEST_FILES_IN_A_FORM = 20
 
 
 class BoundedUploadHandler(FileUploadHandler):
-    """Let the bytes of a file pass to the handlers after it only up to the limit.
+    """Let the bytes of a file pass to the handlers after it only up to the limit, and none of a visitor's.
 
     A longer file arrives in the view without content but with its true length, so that the service
     refuses it by name while the rest of the form works. It stands first in FILE_UPLOAD_HANDLERS.
     """
+
+    _max_bytes = 0
 
     def handle_raw_input(self, _input_data: Any, _meta: Any, content_length: int, *_others: Any) -> None:
         """Refuse a form too long to be kept.
@@ -38,14 +41,17 @@ class BoundedUploadHandler(FileUploadHandler):
         """
         if content_length > LARGEST_FILES_IN_A_FORM * settings.MAX_UPLOAD_BYTES:
             raise RequestDataTooBig(f"a form of {content_length} bytes")
+        # A form is read before its view asks who sent it: nobody unknown may fill the disk.
+        if self.request is not None and self.request.user.is_authenticated:
+            self._max_bytes = settings.MAX_UPLOAD_BYTES
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         """Hand the bytes on, or drop them past the limit."""
-        return raw_data if start + len(raw_data) <= settings.MAX_UPLOAD_BYTES else None
+        return raw_data if start + len(raw_data) <= self._max_bytes else None
 
     def file_complete(self, file_size: int) -> "UploadedFile[bytes] | None":
         """Leave the file to the handlers after this one unless it was cut."""
-        if file_size <= settings.MAX_UPLOAD_BYTES:
+        if file_size <= self._max_bytes:
             return None
         return UploadedFile(BytesIO(), self.file_name, self.content_type, file_size, self.charset)
 
@@ -60,23 +66,33 @@ class UploadResult:
     reason: str = ""
 
 
-def take_file(
+def take_files(
     collection: Collection,
-    file: "UploadedFile[bytes]",
+    files: Iterable["UploadedFile[bytes]"],
     *,
     uploaded_by: User,
     declared_language: str,
     source_name: str = "",
-) -> UploadResult:
-    """Take one file into a collection and have it indexed; a refusal is a result like any other.
+) -> list[UploadResult]:
+    """Take files into a collection and have them indexed; a refusal is a result like any other.
 
     Args:
-        collection: where it goes.
-        file: the file.
-        uploaded_by: who gave it.
-        declared_language: its language; empty lets it be found.
-        source_name: the name it is kept under; its own where empty.
+        collection: where they go.
+        files: the files.
+        uploaded_by: who gave them.
+        declared_language: their language; empty lets it be found.
+        source_name: the name a file is kept under; its own where empty.
     """
+    results = [_take_file(collection, file, uploaded_by, declared_language, source_name) for file in files]
+    taken = [result.document for result in results if result.document is not None]
+    # All in one go, since a broker that is down is waited for once each time.
+    tasks.enqueue_indexing(document.pk for document in taken if document.status == Document.Status.QUEUED)
+    return results
+
+
+def _take_file(
+    collection: Collection, file: "UploadedFile[bytes]", uploaded_by: User, declared_language: str, source_name: str
+) -> UploadResult:
     name = file.name or ""
     try:
         upload = documents.create_document(
@@ -88,8 +104,6 @@ def take_file(
         )
     except DocumentRejectedError as exc:
         return UploadResult(name, reason=sentence(exc.code))
-    if upload.document.status == Document.Status.QUEUED:
-        tasks.enqueue_indexing([upload.document.pk])
     return UploadResult(name, outcome=upload.outcome, document=upload.document)
 
 

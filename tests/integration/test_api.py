@@ -10,6 +10,7 @@ from django.test import Client
 from searchapp.models import Collection, Document
 from searchapp.services import indexing
 from searchapp.services.tokens import create_api_token
+from searchapp.web.uploads import LARGEST_FILES_IN_A_FORM
 from tests.factories import CollectionFactory, UserFactory, index, upload
 from tests.integration.conftest import forget_backends
 
@@ -117,6 +118,40 @@ def test_documents_declared_columns_and_language_are_used(admin: Client) -> None
     indexing.index_document(accepted["id"])
     body = admin.get(f"/api/v1/documents/{accepted['id']}").json()
     assert (body["status"], body["passages"], body["language"]) == ("ready", 1, "nl")
+
+
+def test_documents_form_longer_than_any_may_be_is_413(admin: Client, settings) -> None:
+    settings.MAX_UPLOAD_BYTES = 1_000
+    CollectionFactory.create(slug="kb")
+    response = post_file(admin, "kb", b"x" * 1_000 * LARGEST_FILES_IN_A_FORM)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "file_too_large")
+
+
+def test_documents_failed_sheet_sent_again_with_its_columns_becomes_ready(admin: Client) -> None:
+    CollectionFactory.create(slug="kb")
+    content = b"alpha,beta\nWhere is my bag?,At the counter.\n"
+    document_id = post_file(admin, "kb", content, "rows.csv").json()["id"]
+    indexing.index_document(document_id)
+    assert admin.get(f"/api/v1/documents/{document_id}").json()["error"]["code"] == "faq_columns_needed"
+
+    fields = {"question_column": "alpha", "answer_column": "beta", "language": "nl"}
+    again = post_file(admin, "kb", content, "rows.csv", **fields)
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (200, document_id, "queued")
+    indexing.index_document(document_id)
+    body = admin.get(f"/api/v1/documents/{document_id}").json()
+    assert (body["status"], body["passages"], body["language"]) == ("ready", 1, "nl")
+
+
+def test_null_characters_are_refused_whatever_database_there_is(admin: Client) -> None:
+    CollectionFactory.create(slug="kb")
+    columns = {"question_column": "\x00", "answer_column": "b"}
+    answers = [
+        post_json(admin, "/api/v1/collections", {"slug": "other", "name": "a\x00b"}),
+        post_file(admin, "kb\x00"),
+        post_file(admin, "kb", b"a,b\n1,2\n", "rows.csv", **columns),
+        admin.get("/api/v1/search", {"q": "suitcase", "collection": "kb\x00"}),
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 4
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from searchapp.backends import get_index
 from searchapp.models import Chunk, Collection, Document, IndexSweep
+from searchapp.parsing import FaqColumns
 from searchapp.services import collections, documents, indexing
 from searchapp.services.documents import DocumentRejectedError, Outcome, clean_source_name
 from tests.factories import CollectionFactory, index, upload
+from tests.integration.conftest import forget_backends
 
 TEXT = "# Lost luggage\n\nReport a lost suitcase at the counter within two days."
 OTHER_TEXT = "# Dining car\n\nBreakfast is served from six in the morning."
@@ -57,6 +60,13 @@ def test_create_document_changed_file_of_same_name_is_next_version(collection: C
     assert second.outcome is Outcome.REPLACED
     assert (second.document.pk, second.document.version) == (first.pk, 2)
     assert len(stored_files(settings)) == 1
+
+
+def test_create_document_next_version_of_a_sheet_keeps_the_columns_that_were_chosen(collection: Collection) -> None:
+    columns = FaqColumns("alpha", "beta")
+    upload(collection, "alpha,beta\nWhere is my bag?,At the counter.\n", name="rows.csv", faq_columns=columns)
+    document = index(collection, "alpha,beta\nIs there wifi?,Yes.\n", name="rows.csv")
+    assert (document.version, document.status) == (2, Document.Status.READY)
 
 
 def test_create_document_twice_at_once_makes_one(collection: Collection) -> None:
@@ -124,8 +134,6 @@ def test_delete_documents_ready_document_leaves_nothing_behind(collection: Colle
 
 
 def test_delete_documents_store_down_owes_the_points_until_it_is_back(collection: Collection, settings) -> None:
-    from tests.integration.conftest import forget_backends
-
     document = index(collection, TEXT)
     url = settings.QDRANT_URL
     settings.QDRANT_URL = "http://127.0.0.1:9"
@@ -137,6 +145,16 @@ def test_delete_documents_store_down_owes_the_points_until_it_is_back(collection
     forget_backends()
     indexing.settle_sweeps()
     assert get_index().count() == 0
+
+
+def test_settle_sweeps_refused_deletion_makes_room_for_the_others(collection: Collection, settings) -> None:
+    document = index(collection, TEXT)
+    documents.delete_documents(Document.objects.filter(pk=document.pk))
+    settings.QDRANT_API_KEY = "wrong"
+    forget_backends()
+    indexing.settle_sweeps()
+    assert IndexSweep.objects.filter(document_id=document.pk).count() == 2
+    assert not IndexSweep.objects.filter(due_at__lte=timezone.now()).exists()
 
 
 def test_delete_collection_takes_its_documents_along(collection: Collection, settings) -> None:

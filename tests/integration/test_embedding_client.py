@@ -14,9 +14,11 @@ from searchapp.embedding import (
     EmbeddingBusyError,
     EmbeddingRefusedError,
     EmbeddingUnavailableError,
+    client,
     estimate_tokens,
     format_query,
 )
+from searchapp.errors import ServiceUnavailableError
 
 Answer = Callable[[list[str]], tuple[int, object]]
 
@@ -108,6 +110,7 @@ def test_embedder_wanted_dimensions_are_cut_and_normalised() -> None:
         (lambda texts: vectors([[float("nan"), 1.0] for _ in texts]), "embedding_answer_invalid"),
         (lambda texts: vectors([[1.0, 0.0]] * (len(texts) + 1)), "embedding_answer_invalid"),
         (lambda texts: vectors([[1.0] * (index + 1) for index in range(len(texts))]), "embedding_answer_invalid"),
+        (lambda texts: (200, "no vectors"), "embedding_answer_invalid"),
         (lambda texts: (401, {"error": "Unauthorized"}), "embedding_key_refused"),
         (lambda texts: (404, {"detail": "Not Found"}), "embedding_not_found"),
         (lambda texts: (400, {"object": "error", "message": "too long"}), "embedding_refused"),
@@ -128,11 +131,33 @@ def test_embed_documents_vectors_of_another_length_than_before_are_refused() -> 
             embedder.embed_documents(["one"])
 
 
-def test_embed_documents_busy_service_is_transient_and_was_tried_again() -> None:
-    busy = (503, {"message": "The request queue is full."})
-    with serving(lambda texts: busy) as (embedder, asked), pytest.raises(EmbeddingBusyError):
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_embed_documents_busy_service_is_unavailable_and_was_tried_again(status: int) -> None:
+    busy = (status, {"message": "The request queue is full."})
+    with serving(lambda texts: busy) as (embedder, asked), pytest.raises(EmbeddingUnavailableError) as caught:
         embedder.embed_documents(["one"])
+    assert caught.value.code == "embedding_busy"
     assert len(asked) == 3
+
+
+def test_embed_documents_service_that_breaks_over_the_texts_is_no_outage() -> None:
+    broken = (500, {"message": "CUDA error"})
+    with serving(lambda texts: broken) as (embedder, _asked), pytest.raises(EmbeddingBusyError) as caught:
+        embedder.embed_documents(["one"])
+    assert not isinstance(caught.value, ServiceUnavailableError)
+
+
+def test_embed_query_slow_service_is_given_up_before_the_person_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "QUERY_TIMEOUT_S", 0.05)
+    is_free = threading.Event()
+    slow = lambda texts: by_length(texts) if is_free.wait(30) else (500, {})  # noqa: E731
+    with serving(slow) as (embedder, _asked):
+        try:
+            with pytest.raises(EmbeddingUnavailableError) as caught:
+                embedder.embed_query("where?")
+        finally:
+            is_free.set()
+    assert caught.value.code == "embedding_timeout"
 
 
 def test_embed_documents_nobody_listening_is_unavailable() -> None:

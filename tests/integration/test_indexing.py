@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from searchapp.backends import get_index
@@ -17,6 +18,7 @@ from searchapp.services import documents, indexing
 from searchapp.services.searching import search
 from tests.factories import index, upload
 from tests.integration.conftest import forget_backends
+from tests.site import eventually
 
 TEXT = "# Lost luggage\n\nReport a lost suitcase at the counter within two days."
 NEW_TEXT = "# Lost luggage\n\nReport a lost suitcase on the website within a week."
@@ -128,6 +130,37 @@ def test_index_document_failed_new_version_leaves_the_old_one_found(collection: 
     document = index(collection, "alpha,beta\nsomething,else\nnothing,more\n", name="faq.csv")
     assert (document.status, document.version, document.live_version) == (Document.Status.FAILED, 2, 1)
     assert [hit.text for hit in search("where is my bag", AnonymousUser()).hits] == ["At the counter."]
+
+
+def test_index_document_new_version_without_a_title_is_named_after_the_file(collection: Collection) -> None:
+    assert index(collection, TEXT, name="luggage.md").title == "Lost luggage"
+    document = index(collection, "Report a lost suitcase on the website.", name="luggage.md")
+    assert (document.version, document.title) == (2, "luggage")
+
+
+def test_heartbeat_database_fails_once_lease_is_kept_all_the_same(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = indexing._claim(upload(collection, TEXT).document.pk)
+    assert job is not None
+    failures = iter([OperationalError("the database restarts")])
+
+    def refuse_once(**_signal: object) -> None:
+        if failure := next(failures, None):
+            raise failure
+
+    monkeypatch.setattr(indexing, "HEARTBEAT_S", 0.01)
+    soon = timezone.now() + indexing.LEASE / 2
+    job.update(lease_expires_at=timezone.now())
+    connection_created.connect(refuse_once)
+    try:
+        with indexing._heartbeat(job):
+            assert eventually(
+                lambda: Document.objects.filter(pk=job.document.pk, lease_expires_at__gt=soon).exists(), within_s=10
+            )
+    finally:
+        connection_created.disconnect(refuse_once)
+    assert next(failures, None) is None
 
 
 def while_embedding(document: Document, action: Callable[[], object]) -> None:

@@ -4,9 +4,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from searchapp.models import Collection, Document
 from searchapp.services import indexing
@@ -181,6 +181,29 @@ def test_csv_of_unclear_columns_is_ready_after_they_were_chosen(client: Client, 
     assert list(document.chunks.values_list("question", "text")) == [("Is it red?", "yes"), ("Is it blue?", "no")]
 
 
+def test_upload_bytes_of_a_visitor_are_not_kept(rf: RequestFactory, alice: User) -> None:
+    received = []
+    for user in (AnonymousUser(), alice):
+        request = rf.post("/", {"file": markdown("one.md", "One.")})
+        request.user = user
+        received.append((request.FILES["file"].size, request.FILES["file"].read()))
+    assert received == [(4, b""), (4, b"One.")]
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5_000])
+def test_document_passage_beyond_any_number_shows_the_last_page(
+    client: Client, collection: Collection, number: str
+) -> None:
+    document = index(collection, TEXT)
+    assert client.get(f"/documents/{document.pk}/", {"passage": number}).status_code == 200
+
+
+def test_list_null_character_in_the_query_finds_nothing_amiss(client: Client, collection: Collection) -> None:
+    index(collection, TEXT, name="lost.md")
+    assert "lost.md" in client.get(f"/collections/{collection.slug}/", {"q": "lo\x00st"}).text
+    assert client.get("/", {"q": "suitcase", "collection": "\x00"}).status_code == 200
+
+
 def test_delete_asks_then_deletes(client: Client, owned: Collection) -> None:
     document = index(owned, TEXT)
     assert "1 passage" in client.get(f"/documents/{document.pk}/delete/").text
@@ -237,6 +260,14 @@ def test_list_page_is_full_at_its_length_and_number_of_queries_does_not_grow(
     assert "Page 1 of 2" in page
     with django_assert_max_num_queries(9):
         assert "Page 2 of 2" in client.get(f"/collections/{owned.slug}/?page=2").text
+
+
+def test_admin_upload_without_a_file_asks_for_one(client: Client, collection: Collection, alice: User) -> None:
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    client.force_login(alice)
+    response = client.post("/admin/searchapp/document/add/", {"collection": collection.pk})
+    assert "This field is required." in response.text
 
 
 def test_admin_deletion_of_documents_goes_through_the_service(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from searchapp.local.embeddings import ModelError, create_app, load_model
-from searchapp.local.http import PortError, listen, serve, stop_on_sigterm
+from searchapp.local.http import PortError, listen, serve
 from searchapp.log import LineFormatter
 
 _DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "data" / "multilingual-static"
@@ -24,10 +24,10 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    stop_on_sigterm()
     try:
         model = load_model(arguments.model)
         app = create_app(model, name=arguments.model.resolve().name, api_key=api_key)
+        # SIGTERM ends the program at once, in the middle of a batch: nothing is kept here, and clients ask again.
         with listen(arguments.port) as listener:
             serve(app, listener)
     except (ModelError, PortError) as exc:

@@ -28,17 +28,19 @@ from searchapp.services import collections, documents
 from searchapp.web.forms import FaqColumnsForm, ReplacementForm, UploadForm, error_text
 from searchapp.web.presentation import STATUS_FILTERS, document_rows
 from searchapp.web.requests import HtmxRequest, signed_in_user
-from searchapp.web.uploads import take_file, tell_result
+from searchapp.web.uploads import take_files, tell_result
 
 PAGE_DOCUMENTS = 50
 PAGE_PASSAGES = 100
+# No document has passages whose number is longer.
+MAX_ORDINAL_DIGITS = 9
 
 
 @require_safe
 def list_documents(request: HtmxRequest, slug: str) -> HttpResponse:
     """List the documents of a collection; the list alone where htmx asks for it."""
     collection = _visible_collection(request, slug)
-    query = request.GET.get("q", "").strip()
+    query = request.GET.get("q", "").replace("\x00", "").strip()  # PostgreSQL takes no null characters
     status = request.GET.get("status", "")
     rows = collection.documents.order_by("-created_at", "pk")
     if query:
@@ -94,12 +96,12 @@ def upload(request: HtmxRequest, slug: str) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES)
     results = []
     if form.is_valid():
-        results = [
-            take_file(
-                collection, file, uploaded_by=signed_in_user(request), declared_language=form.cleaned_data["language"]
-            )
-            for file in form.cleaned_data["file"]
-        ]
+        results = take_files(
+            collection,
+            form.cleaned_data["file"],
+            uploaded_by=signed_in_user(request),
+            declared_language=form.cleaned_data["language"],
+        )
     if request.htmx:
         return render(request, "documents/_upload_results.html", {"results": results, "form": form})
     if form.errors:
@@ -163,9 +165,9 @@ def replace(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, error_text(form))
         return redirect("document", found.pk)
-    result = take_file(
+    [result] = take_files(
         found.collection,
-        form.cleaned_data["file"],
+        [form.cleaned_data["file"]],
         uploaded_by=signed_in_user(request),
         declared_language=found.declared_language,
         source_name=found.source_name,
@@ -241,7 +243,7 @@ def _counts(collection: Collection) -> dict[str, int]:
 def _passages(request: HttpRequest, found: Document) -> Page[Chunk]:
     rows = found.chunks.order_by("ordinal")
     number: str | int | None = request.GET.get("page")
-    if (wanted := request.GET.get("passage", "")).isdecimal():
+    if (wanted := request.GET.get("passage", "")[:MAX_ORDINAL_DIGITS]).isdecimal():
         number = rows.filter(ordinal__lt=int(wanted)).count() // PAGE_PASSAGES + 1
     return Paginator(rows, PAGE_PASSAGES).get_page(number)
 

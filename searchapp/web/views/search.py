@@ -35,7 +35,7 @@ def search(request: HtmxRequest) -> HttpResponse:
     visible = visible_to(request.user)
     context: dict[str, Any] = {
         "query": request.GET.get("q", ""),
-        "collection": request.GET.get("collection", ""),
+        "collection": request.GET.get("collection", "").replace("\x00", ""),  # PostgreSQL takes no null characters
         "language": request.GET.get("language", ""),
     }
     status = HTTPStatus.OK
