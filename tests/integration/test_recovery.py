@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from searchapp.env import read_env_file
-from searchapp.index import VectorIndex
+from searchapp.index import SCHEMA_VERSION, VectorIndex
 from tests.site import ROOT, Site, eventually, site_environment
 
 pytestmark = pytest.mark.slow
@@ -91,8 +91,8 @@ def caller(site: Site) -> Iterator[Caller]:
 
 def index_of(site: Site) -> VectorIndex:
     environment = read_env_file(site.data_dir / "embedded.env")
-    model = environment["EMBEDDING_MODEL"]
-    return VectorIndex(environment["QDRANT_URL"], f"isogloss-{model}-full", api_key=environment["QDRANT_API_KEY"])
+    name = f"isogloss-{SCHEMA_VERSION}-{environment['EMBEDDING_MODEL']}-full"
+    return VectorIndex(environment["QDRANT_URL"], name, api_key=environment["QDRANT_API_KEY"])
 
 
 @pytest.mark.parametrize("part", PARTS)

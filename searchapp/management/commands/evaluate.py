@@ -1,6 +1,7 @@
 """Measure search on a folder of labelled questions."""
 
 import json
+import logging
 from argparse import ArgumentParser
 from dataclasses import astuple
 from pathlib import Path
@@ -33,6 +34,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        # A line for each document and question would bury the progress.
+        logging.getLogger("searchapp.services").setLevel(logging.WARNING)
         try:
             evaluation_set = evaluating.load_set(options["folder"])
             self.stdout.write(
