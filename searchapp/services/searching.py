@@ -1,7 +1,7 @@
 """The way of a question to ranked passages.
 
 clean -> find its language -> embed with the instruction
--> nearest points that the viewer may see, in its own language and in all others
+-> points that the viewer may see: nearest in its own language, nearest in all others, sharing its words
 -> join to live rows -> keep one document from filling the page -> find the part that answers
 """
 

@@ -1,6 +1,7 @@
 """The way of a document into the index, and that nothing is lost on it."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -177,6 +178,7 @@ def while_embedding(document: Document, action: Callable[[], object]) -> None:
     try:
         while not Document.objects.filter(pk=document.pk, progress_done__gt=0).exists():
             assert worker.is_alive()
+            time.sleep(0.01)
         assert Document.objects.get(pk=document.pk).status == Document.Status.EMBEDDING
         action()
     finally:
