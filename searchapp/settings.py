@@ -63,7 +63,8 @@ EMBEDDING_DIMENSIONS = env.integer(
 )
 LOCAL_EMBEDDING_MODEL = env.text(
     "LOCAL_EMBEDDING_MODEL",
-    help="Folder with a model2vec (static) or Qwen3-Embedding model for the local embedding server. Unset: built in.",
+    help="Folder or hub name of a model2vec (static) or Qwen3-Embedding model for the local embedding server. "
+    "Unset: built in.",
 )
 
 # Documents and search

@@ -142,10 +142,11 @@ def embed(server: Server, *texts: str) -> NDArray[np.float32]:
 
 
 def test_embeddings_list_keeps_order_and_numbers_the_answers(server: Server) -> None:
-    response = server.sdk.embeddings.create(model=server.model, input=TEXTS)
-    alone = np.concatenate([embed(server, text) for text in TEXTS])
-    assert [item.index for item in response.data] == list(range(len(TEXTS)))
-    assert np.argmax(alone @ vectors_of(response).T, axis=1).tolist() == [0, 1, 2, 3, 0]
+    texts = TEXTS[:4]  # none twice: between equal ones, rounding decides
+    response = server.sdk.embeddings.create(model=server.model, input=texts)
+    alone = np.concatenate([embed(server, text) for text in texts])
+    assert [item.index for item in response.data] == [0, 1, 2, 3]
+    assert np.argmax(alone @ vectors_of(response).T, axis=1).tolist() == [0, 1, 2, 3]
 
 
 def test_embeddings_single_string_equals_list_of_one(server: Server) -> None:

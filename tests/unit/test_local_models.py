@@ -1,8 +1,13 @@
 """The models of the local embedding server, against the vectors that the reference implementations give."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,7 @@ from safetensors import deserialize
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from searchapp.local.embeddings import EmbeddingModel, ModelError, TextTooLongError, load_model
+from searchapp.local.embeddings import EmbeddingModel, ModelError, TextTooLongError, find_model, load_model
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -255,3 +260,120 @@ def test_fingerprint_any_file_changed_changes(name: str, qwen3_copy: Path) -> No
 
 def test_fingerprint_same_files_elsewhere_stays(qwen3_model: EmbeddingModel, qwen3_copy: Path) -> None:
     assert load_model(qwen3_copy).fingerprint == qwen3_model.fingerprint
+
+
+REPOSITORY = "someone/tiny-qwen3"
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub(ThreadingHTTPServer):
+    """The part of a model hub that a download uses, over one model."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.sent: list[str] = []
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        if self.path.startswith(f"/api/models/{REPOSITORY}/revision/"):
+            files = [{"rfilename": name} for name in (*MODEL_FILES, "pytorch_model.bin", "README.md")]
+            content = json.dumps({"id": REPOSITORY, "sha": REVISION, "siblings": files}).encode()
+        elif self.path.startswith(f"/api/models/{REPOSITORY}/tree/"):
+            tree = [
+                {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
+                for path in (TINY_QWEN3 / name for name in MODEL_FILES)
+            ]
+            content = json.dumps(tree).encode()
+        elif self.path.startswith(f"/{REPOSITORY}/resolve/{REVISION}/") and self._name() in MODEL_FILES:
+            content = (TINY_QWEN3 / self._name()).read_bytes()
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{self._name()}"')
+        self.send_header("X-Repo-Commit", REVISION)
+        self.end_headers()
+        if self.command == "GET":
+            self.server.sent.append(self._name())
+            self.wfile.write(content)
+
+    def _name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        thread = threading.Thread(target=hub.serve_forever)
+        thread.start()
+        yield hub
+        hub.shutdown()
+        thread.join()
+
+
+def find(name: str, *, hub: Hub, cache: Path) -> "subprocess.CompletedProcess[str]":
+    """Find a model in a process of its own: the hub's library reads its settings when it is imported."""
+    program = "import sys\nfrom searchapp.local.embeddings import find_model\nprint(find_model(sys.argv[1]))"
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+        "HF_HOME": str(cache),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", program, name], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_find_model_hub_name_downloads_once_what_the_model_needs(hub: Hub, tmp_path: Path) -> None:
+    first = find(REPOSITORY, hub=hub, cache=tmp_path)
+    assert first.returncode == 0, first.stderr
+    folder = Path(first.stdout.strip())
+    assert load_model(folder).fingerprint == load_model(TINY_QWEN3).fingerprint
+    assert {path.name for path in folder.iterdir()} == set(MODEL_FILES)
+    hub.sent.clear()
+    again = find(REPOSITORY, hub=hub, cache=tmp_path)
+    assert (again.stdout, hub.sent) == (first.stdout, [])
+
+
+def test_find_model_name_that_the_hub_lacks_is_refused_saying_so(hub: Hub, tmp_path: Path) -> None:
+    found = find("someone/else", hub=hub, cache=tmp_path)
+    assert "neither a folder nor a model on the hub" in found.stderr
+
+
+def test_find_model_hub_out_of_reach_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
+    hub.shutdown()
+    hub.server_close()
+    found = find(REPOSITORY, hub=hub, cache=tmp_path)
+    assert "name the folder of a downloaded model" in found.stderr
+
+
+def test_find_model_existing_folder_is_taken_before_a_hub_s_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "someone" / "model").mkdir(parents=True)
+    assert find_model("someone/model") == tmp_path / "someone" / "model"
+
+
+def test_shipped_model_is_the_one_of_its_card() -> None:
+    """What a clone or a package lost or changed would change every vector."""
+    card = (STATIC / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"Fingerprint | `{load_model(STATIC).fingerprint}`" in card
+    assert sum((STATIC / name).stat().st_size for name in MODEL_FILES) <= 40_000_000

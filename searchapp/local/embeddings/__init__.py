@@ -5,6 +5,21 @@ a real one. It answers as SGLang and OpenAI do, so the application has one way o
 """
 
 from searchapp.local.embeddings.app import create_app
-from searchapp.local.embeddings.models import EmbeddingModel, Encoded, ModelError, TextTooLongError, load_model
+from searchapp.local.embeddings.models import (
+    EmbeddingModel,
+    Encoded,
+    ModelError,
+    TextTooLongError,
+    find_model,
+    load_model,
+)
 
-__all__ = ["EmbeddingModel", "Encoded", "ModelError", "TextTooLongError", "create_app", "load_model"]
+__all__ = [
+    "EmbeddingModel",
+    "Encoded",
+    "ModelError",
+    "TextTooLongError",
+    "create_app",
+    "find_model",
+    "load_model",
+]

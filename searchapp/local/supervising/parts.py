@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from searchapp.env import read_env_file
+from searchapp.local.naming import served_name
 from searchapp.local.supervising.folder import ServeError, write_private
 from searchapp.local.supervising.supervisor import Part
 from searchapp.local.supervising.web import WebAddress, answers_200
@@ -88,11 +89,14 @@ def plan_servers(data_dir: Path, *, given: Mapping[str, str]) -> Servers:
     if "EMBEDDING_BASE_URL" not in given:
         key = given.get("EMBEDDING_API_KEY", kept["EMBEDDING_API_KEY"])
         port = int(kept["EMBEDDING_PORT"])
-        model = Path(given.get("LOCAL_EMBEDDING_MODEL", SHIPPED_MODEL)).expanduser().absolute()
+        model = given.get("LOCAL_EMBEDDING_MODEL", str(SHIPPED_MODEL))
+        folder = Path(model).expanduser()
+        if folder.is_dir():  # else a name on a hub; the server says so if it is neither
+            model = str(folder.absolute())
         parts.append(
             Part(
                 name="embeddings",
-                command=_module("searchapp.local.embeddings", "--model", str(model), "--port", str(port)),
+                command=_module("searchapp.local.embeddings", "--model", model, "--port", str(port)),
                 environment={"EMBEDDING_API_KEY": key},
                 answers=partial(answers_200, LOOPBACK, port, "/ready"),
             )
@@ -100,7 +104,7 @@ def plan_servers(data_dir: Path, *, given: Mapping[str, str]) -> Servers:
         environment |= {
             "EMBEDDING_BASE_URL": f"http://{LOOPBACK}:{port}/v1",
             "EMBEDDING_API_KEY": key,
-            "EMBEDDING_MODEL": model.name,
+            "EMBEDDING_MODEL": served_name(model),
         }
 
     return Servers(tuple(parts), {name: value for name, value in environment.items() if name not in given})

@@ -7,6 +7,15 @@ from searchapp.local.embeddings.models.base import (
     TextTooLongError,
     unit_rows,
 )
+from searchapp.local.embeddings.models.hub import find_model
 from searchapp.local.embeddings.models.loading import load_model
 
-__all__ = ["EmbeddingModel", "Encoded", "ModelError", "TextTooLongError", "load_model", "unit_rows"]
+__all__ = [
+    "EmbeddingModel",
+    "Encoded",
+    "ModelError",
+    "TextTooLongError",
+    "find_model",
+    "load_model",
+    "unit_rows",
+]
