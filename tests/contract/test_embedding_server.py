@@ -330,6 +330,7 @@ def test_local_models_and_model_info_agree_on_the_model(local_qwen3: Server) -> 
     assert card["max_model_len"] == info["max_model_len"] == 1024
     assert card["dimensions"] == info["dimensions"] == 32
     assert card["fingerprint"] == info["fingerprint"]
+    assert card["languages"] == info["languages"] == []
     assert len(bytes.fromhex(info["fingerprint"])) == 32
     assert info["embedding"] == {
         "pooling": "last",
@@ -337,6 +338,12 @@ def test_local_models_and_model_info_agree_on_the_model(local_qwen3: Server) -> 
         "supports_dimensions": True,
         "takes_instructions": True,
     }
+
+
+def test_local_static_model_names_its_languages(local: Server) -> None:
+    info = local.http.get("/model_info").json()
+    assert {"en", "zh", "ar", "th"} <= set(info["languages"])
+    assert "sw" not in info["languages"]
 
 
 def test_local_tokenize_single_prompt_gives_a_single_list(local_qwen3: Server) -> None:

@@ -85,6 +85,7 @@ class _Endpoints:
             "root": self._name,
             "max_model_len": self._model.max_tokens,
             "dimensions": self._model.dimensions,
+            "languages": self._model.languages,
             "fingerprint": self._model.fingerprint,
         }
         return JSONResponse({"object": "list", "data": [card]})
@@ -97,6 +98,7 @@ class _Endpoints:
                 "is_generation": False,
                 "max_model_len": self._model.max_tokens,
                 "dimensions": self._model.dimensions,
+                "languages": self._model.languages,
                 "fingerprint": self._model.fingerprint,
                 "embedding": {
                     "pooling": self._model.pooling,

@@ -53,6 +53,10 @@ class EmbeddingModel(Protocol):
         """Whether the model was trained on queries that begin with ``Instruct: …``."""
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages it was trained on, as its configuration names them; empty where it names none."""
+
+    @property
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of weights, tokenizer and configuration."""
 

@@ -62,6 +62,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def languages(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the language codes of a configuration, which model cards write as one word or a list."""
+    named = config.get("language", ())
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
 def read_tokenizer(folder: Path) -> Tokenizer:
     """Read ``tokenizer.json``, without the padding and truncation it may ask for.
 

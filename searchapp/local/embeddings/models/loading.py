@@ -20,7 +20,7 @@ def load_model(folder: Path) -> EmbeddingModel:
     config = read_config(folder)
     match config.get("model_type"):
         case "model2vec":
-            return StaticModel(folder)
+            return StaticModel(folder, config)
         case "qwen3":
             return Qwen3Model(folder, config)
         case other:

@@ -22,7 +22,7 @@ from searchapp.local.embeddings.models.base import (
     TextTooLongError,
     unit_rows,
 )
-from searchapp.local.embeddings.models.files import Tensor, fingerprint, map_tensors, read_tokenizer
+from searchapp.local.embeddings.models.files import Tensor, fingerprint, languages, map_tensors, read_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +145,7 @@ class Qwen3Model:
         self._layers = [_Layer(**{field: tensor.to_float32() for field, tensor in layer.items()}) for layer in layers]
         self.dimensions = self._embeddings.shape[1]
         self.max_tokens = self._shape.max_tokens
+        self.languages = languages(config)
         self.fingerprint = fingerprint(folder)
 
     def encode(self, texts: Sequence[str]) -> Encoded:

@@ -3,16 +3,17 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from searchapp.local.embeddings.models.base import Encoded, FloatArray, ModelError, unit_rows
-from searchapp.local.embeddings.models.files import Tensor, fingerprint, map_tensors, read_tokenizer
+from searchapp.local.embeddings.models.files import Tensor, fingerprint, languages, map_tensors, read_tokenizer
 
 # Bounds for the memory of one call, whatever its number and length of texts: the tokenizer's own
 # objects take about 100 bytes a token, and the token vectors of one block 4 MiB at 256 dimensions.
@@ -33,8 +34,9 @@ class StaticModel:
     max_tokens = None
     takes_instructions = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         self.fingerprint = fingerprint(folder)
+        self.languages = languages(config)
         self._tokenizer = read_tokenizer(folder)
         self._table, self._weights = _table_and_weights(folder, self._tokenizer)
         self.dimensions = self._table.shape[1]
