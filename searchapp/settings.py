@@ -229,6 +229,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
     "retry_on_timeout": True,
+    # One more try at once, for a connection that broke since it was last used; kombu's own default keeps an
+    # upload waiting for six seconds while the broker is down. Documents are then found by `maintain`.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_max": 0,
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
