@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
+QDRANT_GRPC_PORT = 6334
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
 
 @register(Tags.security)
 def check_secret_key(**_kwargs: Any) -> list[CheckMessage]:
@@ -73,6 +76,38 @@ def check_plain_keys(**_kwargs: Any) -> list[CheckMessage]:
                     id="searchapp.W007",
                 )
             )
+    return messages
+
+
+@register()
+def check_addresses(**_kwargs: Any) -> list[CheckMessage]:
+    """Warn of addresses and combinations that look right and are not."""
+    messages: list[CheckMessage] = []
+    if urlsplit(settings.QDRANT_URL).port == QDRANT_GRPC_PORT:
+        messages.append(
+            Warning(
+                "QDRANT_URL names port 6334, where Qdrant speaks gRPC.",
+                hint="The REST API is used, usually on port 6333.",
+                id="searchapp.W008",
+            )
+        )
+    if urlsplit(settings.SITE_URL).path:
+        messages.append(
+            Error(
+                "SITE_URL has a path; the site needs a host name of its own.",
+                hint="Set it to the scheme and host alone, e.g. https://search.example.org",
+                id="searchapp.E009",
+            )
+        )
+    is_remote_broker = settings.REDIS_URL and not settings.REDIS_URL.startswith("unix://")
+    if is_remote_broker and urlsplit(settings.REDIS_URL).hostname not in LOOPBACK_HOSTS and not settings.DATABASE_URL:
+        messages.append(
+            Warning(
+                "The broker is on another machine, the database is an SQLite file on this one.",
+                hint="Workers on other machines would not see it: set DATABASE_URL to a PostgreSQL server.",
+                id="searchapp.W010",
+            )
+        )
     return messages
 
 

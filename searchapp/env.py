@@ -6,9 +6,11 @@ addresses and keys of the parts it started. So the same settings serve every way
 setting one address replaces that part and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
@@ -83,6 +85,31 @@ class Env:
             raise EnvError(f"{name} takes a number of at least {minimum}, found {number}")
         return number
 
+    def choice(self, name: str, allowed: Collection[str], *, default: str, help: str) -> str:
+        """Return one of the allowed words, in whatever case it was written.
+
+        Raises:
+            EnvError: the value is none of them.
+        """
+        value = self.text(name, default=default, help=help)
+        for word in allowed:
+            if word.casefold() == value.casefold():
+                return word
+        raise EnvError(f"{name} takes one of {', '.join(allowed)}, found {value!r}")
+
+    def time_zone(self, name: str, *, default: str, help: str) -> str:
+        """Return the name of a time zone.
+
+        Raises:
+            EnvError: there is no zone of that name.
+        """
+        value = self.text(name, default=default, help=help)
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError) as exc:
+            raise EnvError(f"{name} takes the name of a time zone such as Europe/Berlin, found {value!r}") from exc
+        return value
+
     def boolean(self, name: str, *, default: bool, help: str) -> bool:
         """Return a yes or no.
 
@@ -101,13 +128,23 @@ class Env:
         value = self.text(name, default=default, help=help)
         return [item.strip() for item in value.split(",") if item.strip()]
 
-    def url(self, name: str, *, default: str = "", help: str) -> str:
-        """Return an address without a trailing slash.
+    def url(self, name: str, *, schemes: Collection[str] = ("http", "https"), help: str) -> str:
+        """Return an address without a trailing slash, or an empty text.
 
         Raises:
-            EnvError: the value has no scheme.
+            EnvError: the value has none of the schemes.
         """
-        value = self.text(name, default=default, help=help)
-        if value and "://" not in value:
-            raise EnvError(f"{name} takes a full address such as http://host:port, found {value!r}")
+        value = self.text(name, help=help)
+        if value and not _is_address(value, schemes):
+            # Without the value, which may hold a password.
+            raise EnvError(f"{name} takes a full address that begins with {' or '.join(f'{s}://' for s in schemes)}")
         return value.rstrip("/")
+
+
+def _is_address(value: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(value)
+        has_place = bool(parts.hostname or parts.path) and parts.port != 0  # reading the port checks it
+    except ValueError:
+        return False
+    return parts.scheme in schemes and "://" in value and has_place

@@ -13,7 +13,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from searchapp.env import Env, read_env_file
+from searchapp.env import Env, EnvError, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -39,15 +39,21 @@ ALLOWED_HOSTS = env.items(
     default="localhost,127.0.0.1,[::1]",
     help="Host names the site answers to, comma-separated.",
 )
-LOG_LEVEL = env.text("LOG_LEVEL", default="INFO", help="DEBUG, INFO, WARNING or ERROR.").upper()
-DEFAULT_LANGUAGE = env.text("DEFAULT_LANGUAGE", default="en", help="Language of the pages: en or zh-hans.")
-TIME_ZONE = env.text("TIME_ZONE", default="UTC", help="Time zone of the times shown, e.g. Asia/Shanghai.")
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO", help="DEBUG, INFO, WARNING or ERROR."
+)
+DEFAULT_LANGUAGE = env.choice(
+    "DEFAULT_LANGUAGE", ("en", "zh-hans"), default="en", help="Language of the pages: en or zh-hans."
+)
+TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC", help="Time zone of the times shown, e.g. Asia/Shanghai.")
 PORT = env.integer("PORT", default=8000, minimum=1, help="Port of the site started by script/serve.")
 WEB_THREADS = env.integer("WEB_THREADS", default=8, minimum=1, help="Threads of the web server.")
 
 # The four addresses that choose the mode
 DATABASE_URL = env.text("DATABASE_URL", help="Database. Unset: SQLite in the data folder.")
-REDIS_URL = env.text("REDIS_URL", help="Broker. Unset: a redis-server started by script/serve.")
+REDIS_URL = env.url(
+    "REDIS_URL", schemes=("redis", "rediss", "unix"), help="Broker. Unset: a redis-server started by script/serve."
+)
 QDRANT_URL = env.url("QDRANT_URL", help="Vector store. Unset: the local vector server.")
 QDRANT_API_KEY = env.text("QDRANT_API_KEY", help="Key of the vector store.")
 EMBEDDING_BASE_URL = env.url(
@@ -141,11 +147,14 @@ TEMPLATES = [
     }
 ]
 
-_database: dict[str, Any] = dict(
-    dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)
-    if DATABASE_URL
-    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "isogloss.sqlite3"), "CONN_MAX_AGE": 600}
-)
+try:
+    _database: dict[str, Any] = dict(
+        dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)
+        if DATABASE_URL
+        else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "isogloss.sqlite3"), "CONN_MAX_AGE": 600}
+    )
+except ValueError as exc:  # its words may hold the password
+    raise EnvError("DATABASE_URL takes an address such as postgres://user:password@host:5432/name") from exc
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Readers never wait for the one writer (WAL), writers queue instead of failing (timeout), and a
     # transaction that will write takes its turn when it begins, not in the middle (IMMEDIATE).

@@ -35,8 +35,33 @@ def test_items_blanks_and_empty_items_are_dropped() -> None:
 
 def test_url_trailing_slash_is_dropped_and_scheme_demanded() -> None:
     assert Env({"URL": "http://host/v1/"}).url("URL", help="") == "http://host/v1"
-    with pytest.raises(EnvError, match="URL takes a full address"):
+    with pytest.raises(EnvError, match="URL takes a full address that begins with http:// or https://"):
         Env({"URL": "host:8000"}).url("URL", help="")
+
+
+@pytest.mark.parametrize("value", ["http://host:6379", "redis:host", "unix://", "redis://host:port", "redis://host:0"])
+def test_url_of_another_scheme_is_refused(value: str) -> None:
+    with pytest.raises(EnvError, match="redis:// or unix://"):
+        Env({"URL": value}).url("URL", schemes=("redis", "unix"), help="")
+
+
+def test_url_that_is_refused_does_not_show_its_password() -> None:
+    with pytest.raises(EnvError) as refusal:
+        Env({"URL": "ftp://user:secret@host"}).url("URL", help="")
+    assert "secret" not in str(refusal.value)
+
+
+def test_choice_is_taken_in_any_case_and_others_are_refused() -> None:
+    assert Env({"LEVEL": "Info"}).choice("LEVEL", ("DEBUG", "INFO"), default="DEBUG", help="") == "INFO"
+    with pytest.raises(EnvError, match="LEVEL takes one of DEBUG, INFO, found 'loud'"):
+        Env({"LEVEL": "loud"}).choice("LEVEL", ("DEBUG", "INFO"), default="DEBUG", help="")
+
+
+@pytest.mark.parametrize("value", ["Mars/Olympus", "../etc/passwd", "Europe"])
+def test_time_zone_that_is_none_is_refused(value: str) -> None:
+    assert Env({"ZONE": "Asia/Shanghai"}).time_zone("ZONE", default="UTC", help="") == "Asia/Shanghai"
+    with pytest.raises(EnvError, match="ZONE takes the name of a time zone"):
+        Env({"ZONE": value}).time_zone("ZONE", default="UTC", help="")
 
 
 def test_read_env_file_comments_quotes_and_blanks(tmp_path: Path) -> None:
