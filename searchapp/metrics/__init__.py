@@ -1,5 +1,6 @@
-"""How good a ranking is: pure numpy."""
+"""How good a ranking is, and whether another is better: pure numpy."""
 
+from searchapp.metrics.bootstrap import Interval, bootstrap_difference
 from searchapp.metrics.ranking import METRICS, QueryScore, mean_scores, score_ranking
 
-__all__ = ["METRICS", "QueryScore", "mean_scores", "score_ranking"]
+__all__ = ["METRICS", "Interval", "QueryScore", "bootstrap_difference", "mean_scores", "score_ranking"]
