@@ -138,7 +138,7 @@ class VectorIndex:
 
     def query(
         self,
-        vector: NDArray[np.float32],
+        vector: NDArray[np.float32] | None,
         text: str,
         *,
         collection_ids: Collection[int],
@@ -149,8 +149,8 @@ class VectorIndex:
         """Return the points of the given collections that are nearest in meaning or share the most words.
 
         Args:
-            vector: the question, ``(dimensions,)`` float32, unit L2 norm.
-            text: the question's words.
+            vector: the question, ``(dimensions,)`` float32, unit L2 norm; None finds by words alone, with similarity 0.
+            text: the question's words; empty finds by meaning alone, with no share of words.
             collection_ids: what the viewer may see; empty finds nothing.
             languages: only passages in these; empty means any.
             balanced: find the nearest in these languages and the nearest in all others each on their own,
@@ -170,16 +170,24 @@ class VectorIndex:
         if balanced:
             own: list[models.Condition] = [_any_of("language", sorted(balanced))]
             pools = [models.Filter(must=[*allowed, *own]), models.Filter(must=allowed, must_not=own)]
-        dense, lexical = vector.tolist(), query_vector(text)
-        nearest = [models.Prefetch(query=dense, using=DENSE, filter=pool, limit=limit) for pool in pools]
-        matched = models.Prefetch(query=lexical, using=LEXICAL, filter=allowed_filter, limit=limit)
+        lexical = query_vector(text)
+        measures: list[tuple[list[float] | models.SparseVector, str]] = []
+        lanes: list[models.Prefetch] = []
+        if vector is not None:
+            dense = vector.tolist()
+            measures.append((dense, DENSE))
+            lanes += [models.Prefetch(query=dense, using=DENSE, filter=pool, limit=limit) for pool in pools]
+        if lexical.indices:
+            measures.append((lexical, LEXICAL))
+            lanes.append(models.Prefetch(query=lexical, using=LEXICAL, filter=allowed_filter, limit=limit))
         # Each measure for what either of them finds: the second round of a request rescores the first one's points.
         requests = [
             models.QueryRequest(prefetch=found, query=query, using=using, limit=limit)
-            for found in (*nearest, *([matched] if lexical.indices else []))
-            for query, using in ((dense, DENSE), (lexical, LEXICAL))
-            if using == DENSE or lexical.indices
+            for found in lanes
+            for query, using in measures
         ]
+        if not requests:
+            return []
         with _wrapped():
             try:
                 responses = self._client.query_batch_points(self.name, requests=requests)
@@ -197,10 +205,10 @@ class VectorIndex:
         return [
             Candidate(
                 uuid.UUID(point_id),
-                similarity,
+                similarities.get(point_id, 0.0),
                 term_share(matches.get(point_id, 0.0), term_count=term_count, point_count=point_count),
             )
-            for point_id, similarity in similarities.items()
+            for point_id in dict.fromkeys([*similarities, *matches])
         ]
 
     def delete_document(

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -85,10 +85,14 @@ class _Job:
             raise LeaseLostError
 
 
-def index_document(document_id: uuid.UUID) -> None:
+def index_document(document_id: uuid.UUID, *, has_headings: bool = True) -> None:
     """Index one queued document; any other is left alone, so calling twice is safe.
 
     Errors do not leave this function: they become the document's status and reason.
+
+    Args:
+        document_id: which.
+        has_headings: whether passages know the headings above them; measurements of their worth leave them out.
     """
     job = _claim(document_id)
     if job is None:
@@ -97,6 +101,8 @@ def index_document(document_id: uuid.UUID) -> None:
     try:
         with _heartbeat(job):
             passages = _read_and_cut(job)
+            if not has_headings:
+                passages = [replace(passage, heading_path=()) for passage in passages]
             _embed_and_store(job, passages)
             _switch(job, passages)
     except LeaseLostError:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection as AbstractCollection
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from django.conf import settings
@@ -39,6 +40,29 @@ HIGHLIGHT_MAX_SENTENCES = 200
 
 class QueryRejectedError(PermanentError):
     """Raise for a question that cannot be asked: ``query_empty``, ``query_too_long``."""
+
+
+class Lanes(StrEnum):
+    """Say by what passages are found."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """Which parts of the search take part. The site uses the defaults; measurements leave parts out.
+
+    ``is_balanced``: whether the question's own language and all others are searched each on their own, and
+    the advantage of the own one is taken off.
+    """
+
+    lanes: Lanes = Lanes.HYBRID
+    is_balanced: bool = True
+
+
+PRODUCT_OPTIONS = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +107,7 @@ def search(
     languages: AbstractCollection[str] = (),
     limit: int = 10,
     is_highlighted: bool = True,
+    options: SearchOptions = PRODUCT_OPTIONS,
 ) -> SearchResult:
     """Find the passages that answer a question, whatever language they are in.
 
@@ -93,6 +118,7 @@ def search(
         languages: passages in these languages only; empty means any.
         limit: number of hits wanted, cut to 1..100.
         is_highlighted: whether to look for the answering sentence of each hit.
+        options: which parts of the search take part.
 
     Raises:
         QueryRejectedError: the question is empty or too long.
@@ -108,10 +134,15 @@ def search(
         raise QueryRejectedError("query_empty")
     limit = max(1, min(limit, settings.MAX_SEARCH_LIMIT))
     targets = _by_instruction(viewer, collections)
-    vectors = {instruction: get_embedder().embed_query(text, instruction=instruction) for instruction in targets}
+    vectors: dict[str, NDArray[np.float32]] = {}
+    if options.lanes is not Lanes.LEXICAL:
+        vectors = {instruction: get_embedder().embed_query(text, instruction=instruction) for instruction in targets}
     query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
-    hits = _find(targets, vectors, text, query_language=query_language, languages=languages, limit=limit)
-    if is_highlighted:
+    # Who chose languages wants no balance between them.
+    own = _own_languages(query_language) if options.is_balanced and not languages else frozenset()
+    words = "" if options.lanes is Lanes.DENSE else text
+    hits = _find(targets, vectors, words, own_languages=own, languages=languages, limit=limit)
+    if is_highlighted and vectors:
         hits = _highlight(hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
     logger.info("search", extra={"hits": len(hits), "language": query_language, "took_ms": took_ms})
@@ -132,9 +163,9 @@ def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str,
 def _find(
     targets: dict[str, list[int]],
     vectors: dict[str, NDArray[np.float32]],
-    text: str,
+    words: str,
     *,
-    query_language: str,
+    own_languages: AbstractCollection[str],
     languages: AbstractCollection[str],
     limit: int,
 ) -> list[Hit]:
@@ -143,21 +174,19 @@ def _find(
     A document that is replaced between the index's answer and the join leaves a candidate without a
     row; its new passages are then in the index, so asking once more finds them.
     """
-    # Who chose languages wants no balance between them.
-    own = frozenset() if languages else _own_languages(query_language)
     hits: list[Hit] = []
     for _attempt in range(2):
         candidates: list[Candidate] = []
         for instruction, collection_ids in targets.items():
             candidates += get_index().query(
-                vectors[instruction],
-                text,
+                vectors.get(instruction),
+                words,
                 collection_ids=collection_ids,
                 languages=languages,
-                balanced=own,
+                balanced=own_languages,
                 limit=limit * OVERFETCH,
             )
-        hits = _join(candidates, [pk for ids in targets.values() for pk in ids], own_languages=own)
+        hits = _join(candidates, [pk for ids in targets.values() for pk in ids], own_languages=own_languages)
         if len(hits) == len(candidates):
             break
     hits.sort(key=lambda hit: -hit.score)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from searchapp.backends import get_index
 from searchapp.models import Chunk, Collection, Document
 from searchapp.services import documents, indexing
-from searchapp.services.searching import search
+from searchapp.services.searching import Lanes, SearchOptions, search
 from tests.factories import index, upload
 from tests.integration.conftest import forget_backends
 from tests.site import eventually
@@ -43,6 +43,14 @@ def test_index_document_markdown_becomes_ready_with_its_passages(collection: Col
     assert document.status == Document.Status.READY
     assert (document.title, document.language, document.live_version) == ("Lost luggage", "en", 1)
     assert is_consistent(document)
+
+
+def test_index_document_without_headings_words_of_a_heading_find_nothing(collection: Collection) -> None:
+    options = SearchOptions(Lanes.LEXICAL)
+    document = upload(collection, "# Luggage\n\n## Umbrellas\n\nAsk at the counter.\n").document
+    indexing.index_document(document.pk, has_headings=False)
+    assert search("counter", AnonymousUser(), options=options).hits[0].heading_path == ()
+    assert search("luggage", AnonymousUser(), options=options).hits == ()
 
 
 def test_index_document_faq_row_keeps_its_question_apart(collection: Collection) -> None:

@@ -2,12 +2,14 @@
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from pytest_django import Settings
 
 from searchapp.embedding import EmbeddingUnavailableError
 from searchapp.index import VectorStoreUnavailableError
 from searchapp.models import Collection, Document
 from searchapp.models.knowledge import Visibility
-from searchapp.services.searching import QueryRejectedError, search
+from searchapp.ranking import OWN_LANGUAGE_OFFSET
+from searchapp.services.searching import Lanes, QueryRejectedError, SearchOptions, search
 from tests.factories import CollectionFactory, UserFactory, index
 from tests.integration.conftest import forget_backends
 
@@ -73,6 +75,34 @@ def test_search_thousand_passages_in_the_questions_language_do_not_hide_the_answ
         index(collection, f"问题,答案\n{rows}", name=f"faq-{part}.csv")
     index(collection, LUGGAGE)
     assert "Lost luggage" in [hit.title for hit in search("行李箱丢了怎么办？", AnonymousUser()).hits[:3]]
+
+
+def test_search_dense_lane_alone_ranks_by_similarity(library: Collection) -> None:
+    index(library, "# Codes of the cabin panel\n\nE-217 means that the window is open.")
+    options = SearchOptions(Lanes.DENSE, is_balanced=False)
+    scores = [hit.score for hit in search("E-217 window open", AnonymousUser(), options=options).hits]
+    assert len(scores) == 4  # whatever shares no word is found as well
+    assert max(scores) <= 1.0
+    assert scores[0] < search("E-217 window open", AnonymousUser()).hits[0].score
+
+
+def test_search_lexical_lane_alone_finds_words_without_the_embedding_service(
+    library: Collection, settings: Settings
+) -> None:
+    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:1/v1"
+    forget_backends()
+    options = SearchOptions(Lanes.LEXICAL, is_balanced=False)
+    assert [hit.title for hit in search("suitcase", AnonymousUser(), options=options).hits] == ["Lost luggage"]
+    assert search("wagon", AnonymousUser(), options=options).hits == ()
+
+
+def test_search_without_balance_takes_nothing_off_the_questions_own_language(library: Collection) -> None:
+    question = "Where do I report a lost suitcase?"
+    balanced = search(question, AnonymousUser()).hits
+    plain = search(question, AnonymousUser(), options=SearchOptions(is_balanced=False)).hits
+    assert {hit.title: hit.score for hit in plain}["Lost luggage"] == pytest.approx(
+        {hit.title: hit.score for hit in balanced}["Lost luggage"] + OWN_LANGUAGE_OFFSET
+    )
 
 
 def test_search_language_filter_keeps_only_that_language(library: Collection) -> None:
