@@ -42,6 +42,7 @@ def bootstrap_difference(
     resamples: int = 2000,
     confidence: float = 0.95,
     groups: Sequence[Hashable] | None = None,
+    weights: ArrayLike | None = None,
 ) -> Interval:
     """Return the mean of ``after - before`` over the questions, with its confidence interval.
 
@@ -53,6 +54,7 @@ def bootstrap_difference(
         confidence: share of the resampled means within the interval, in (0, 1).
         groups: what each question belongs to. Questions of one group rise and fall together, such as one
             question in twelve languages, and are drawn together; without it each stands for itself.
+        weights: how much each question counts in the mean; without it all count the same.
 
     Raises:
         ValueError: the two are not as long as each other, or empty.
@@ -60,7 +62,8 @@ def bootstrap_difference(
     first, second = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape or not first.size:
         raise ValueError(f"two rows of one length are needed, not {first.shape} and {second.shape}")
-    sums, counts = _by_group(second - first, groups)
+    shares = np.ones_like(first) if weights is None else np.asarray(weights, dtype=np.float64)
+    sums, counts = _by_group((second - first) * shares, groups), _by_group(shares, groups)
     rng = np.random.default_rng(seed)
     at_once = max(1, DRAWS_AT_ONCE // sums.size)
     means: list[np.ndarray] = []
@@ -72,12 +75,11 @@ def bootstrap_difference(
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high))
 
 
-def _by_group(values: np.ndarray, groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sum and the number of the values of each group."""
+def _by_group(values: np.ndarray, groups: Sequence[Hashable] | None) -> np.ndarray:
+    """Return the sum of the values of each group."""
     if groups is None:
-        return values, np.ones_like(values)
+        return values
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    rows = np.array([numbers[group] for group in groups])
-    if rows.shape != values.shape:
-        raise ValueError(f"{rows.size} groups were given for {values.size} questions")
-    return np.bincount(rows, weights=values), np.bincount(rows).astype(np.float64)
+    if len(groups) != values.size:
+        raise ValueError(f"{len(groups)} groups were given for {values.size} questions")
+    return np.bincount([numbers[group] for group in groups], weights=values)

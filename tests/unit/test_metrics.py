@@ -96,6 +96,12 @@ def test_bootstrap_difference_repeating_questions_as_a_group_makes_nothing_surer
     assert (grouped.mean, grouped.low, grouped.high) == pytest.approx((alone.mean, alone.low, alone.high))
 
 
+def test_bootstrap_difference_a_question_that_counts_three_times_is_like_three() -> None:
+    interval = bootstrap_difference([0.0, 0.0], [1.0, 0.2], weights=[3, 1])
+    assert interval.mean == pytest.approx(0.8)
+    assert (interval.low, interval.high) == pytest.approx((0.2, 1.0))
+
+
 def test_bootstrap_difference_many_questions_are_drawn_in_parts() -> None:
     before = np.zeros(3_000_001)
     after = np.ones(3_000_001)
