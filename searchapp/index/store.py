@@ -31,6 +31,7 @@ COUNT_LIFETIME_S = 60.0
 LARGE_INDEX_POINTS = 1_000
 # Qdrant's advice: 64 to 256 points a request; small ones let searches of the embedded engine in between.
 UPSERT_BATCH_POINTS = 64
+RETRIEVE_BATCH_POINTS = 256
 
 
 class VectorStoreUnavailableError(ServiceUnavailableError):
@@ -210,6 +211,23 @@ class VectorIndex:
             )
             for point_id in dict.fromkeys([*similarities, *matches])
         ]
+
+    def vectors(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, NDArray[np.float32]]:
+        """Return the stored vectors of those points that exist, each ``(dimensions,)`` float32, unit L2 norm."""
+        found: dict[uuid.UUID, NDArray[np.float32]] = {}
+        with _wrapped():
+            for start in range(0, len(ids), RETRIEVE_BATCH_POINTS):
+                batch = [str(item) for item in ids[start : start + RETRIEVE_BATCH_POINTS]]
+                try:
+                    records = self._client.retrieve(self.name, batch, with_payload=False, with_vectors=[DENSE])
+                except UnexpectedResponse as exc:
+                    if exc.status_code == http.HTTPStatus.NOT_FOUND:
+                        return {}
+                    raise
+                for record in records:
+                    if isinstance(record.vector, dict):
+                        found[uuid.UUID(str(record.id))] = np.array(record.vector[DENSE], dtype=np.float32)
+        return found
 
     def delete_document(
         self, document_id: uuid.UUID, *, up_to_run: int | None = None, keep_ids: Sequence[uuid.UUID] = ()

@@ -1,11 +1,13 @@
 """Find documents that say the same in different languages.
 
-Two are twins when each is the other's nearest in its language, and clearly nearer than those that come
-next (the idea of margins: Artetxe and Schwenk, Margin-based Parallel Corpus Mining with Multilingual
-Sentence Embeddings, ACL 2019). The mean of a language is taken off its vectors first, since it says which
-language a text is in and not what it is about. Precise rather than complete; measured in docs/evaluation.md.
+Two are twins when each is the other's nearest in its language, clearly nearer than those that come next
+(the idea of margins: Artetxe and Schwenk, Margin-based Parallel Corpus Mining with Multilingual Sentence
+Embeddings, ACL 2019), and when their twins in third languages are the same. The mean of a language is taken
+off its vectors first, since it says which language a text is in and not what it is about. Precise rather
+than complete; measured in docs/evaluation.md.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +17,10 @@ from numpy.typing import NDArray
 MIN_TEXTS_FOR_MEAN = 10
 NEIGHBOURS = 4
 MIN_SIMILARITY = 0.3
-MIN_GAP = 0.2
+MIN_GAP = 0.15
+MIN_SHARE = 0.7
+# Of third languages: at most one where the two sides' twins differ for three where they are the same.
+MAX_DISAGREEING = 1 / 3
 # How near the next ones are taken to be where there are none.
 UNKNOWN_NEAR = 0.3
 ROWS_AT_ONCE = 1_000
@@ -27,6 +32,7 @@ def find_twins(
     *,
     min_similarity: float = MIN_SIMILARITY,
     min_gap: float = MIN_GAP,
+    min_share: float = MIN_SHARE,
 ) -> list[tuple[int, int]]:
     """Return the pairs of rows that are translations of each other, each once, the lower row first.
 
@@ -35,22 +41,45 @@ def find_twins(
         languages: the language of each text, n of them.
         min_similarity: cosine similarity that twins have at least.
         min_gap: how much more similar twins are than the mean of what comes next on both sides.
+        min_share: how similar twins are at least, as a share of how similar either is to the nearest text of
+            any other language. A text with a translation into one language has something near in each.
     """
     centred = _centred(vectors, languages)
     rows: dict[str, list[int]] = {}
     for row, language in enumerate(languages):
         rows.setdefault(language, []).append(row)
     names = sorted(rows)
-    pairs: list[tuple[int, int]] = []
+    found: list[tuple[int, int, float]] = []
+    best = np.full(len(languages), -1.0, dtype=np.float32)
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
             own, other = np.array(rows[first]), np.array(rows[second])
             there, similarities, gaps_there = _nearest(centred[own], centred[other])
-            back, _similarities, gaps_back = _nearest(centred[other], centred[own])
+            back, similarities_back, gaps_back = _nearest(centred[other], centred[own])
+            best[own] = np.maximum(best[own], similarities)
+            best[other] = np.maximum(best[other], similarities_back)
             gaps = (gaps_there + gaps_back[there]) / 2
             is_twin = (back[there] == np.arange(len(own))) & (similarities >= min_similarity) & (gaps >= min_gap)
-            pairs += [(int(own[row]), int(other[there[row]])) for row in np.flatnonzero(is_twin)]
-    return sorted((min(pair), max(pair)) for pair in pairs)
+            found += [
+                (int(own[row]), int(other[there[row]]), float(similarities[row])) for row in np.flatnonzero(is_twin)
+            ]
+    pairs = [(one, two) for one, two, score in found if score >= min_share * max(best[one], best[two])]
+    return sorted((min(pair), max(pair)) for pair in _in_agreement(pairs, languages))
+
+
+def _in_agreement(pairs: Sequence[tuple[int, int]], languages: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the pairs whose sides have the same twins in third languages, but for a few."""
+    twins: dict[int, dict[str, int]] = defaultdict(dict)
+    for one, two in pairs:
+        twins[one][languages[two]] = two
+        twins[two][languages[one]] = one
+    kept = []
+    for one, two in pairs:
+        common = twins[one].keys() & twins[two].keys()
+        agreeing = sum(twins[one][language] == twins[two][language] for language in common)
+        if len(common) - agreeing <= MAX_DISAGREEING * agreeing:
+            kept.append((one, two))
+    return kept
 
 
 def _centred(vectors: NDArray[np.float32], languages: Sequence[str]) -> NDArray[np.float32]:
@@ -60,7 +89,8 @@ def _centred(vectors: NDArray[np.float32], languages: Sequence[str]) -> NDArray[
         rows = codes == language
         if rows.sum() >= MIN_TEXTS_FOR_MEAN:
             centred[rows] -= centred[rows].mean(axis=0)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    return centred
 
 
 def _nearest(

@@ -10,7 +10,14 @@ from searchapp.services.reasons import known_codes, sentence
 PACKAGE = Path(__file__).resolve().parents[2] / "searchapp"
 ROOMS = ("embedding", "index", "parsing", "chunking", "language", "services", "backends.py")
 # Told to callers of a command, never to a person at a page.
-INTERNAL = {"lease_lost", "set_unreadable", "document_failed"}
+INTERNAL = {
+    "lease_lost",
+    "set_unreadable",
+    "document_failed",
+    "sets_differ",
+    "evaluation_running",
+    "run_unreadable",
+}
 
 
 def raised_codes() -> set[str]:

@@ -43,6 +43,30 @@ def test_find_twins_texts_about_one_matter_are_not_told_apart_and_so_left_out() 
     assert find_twins(vectors, ["en"] * 8 + ["de"] * 8) == []
 
 
+def test_find_twins_nearest_there_is_but_no_translation_is_told_by_the_real_one_elsewhere() -> None:
+    base = topics(12)
+    elsewhere = topics(24)[12:]  # German has other matters, but something about ours
+    german = 0.6 * base + elsewhere
+    vectors = unit(np.concatenate([base, base + noise(base.shape, 0.05), german]))
+    languages = ["en"] * 12 + ["zh"] * 12 + ["de"] * 12
+    assert find_twins(vectors, languages) == [(row, row + 12) for row in range(12)]
+    assert (0, 24) in find_twins(vectors, languages, min_share=0.0)
+
+
+def test_find_twins_sides_whose_twins_in_third_languages_differ_are_left_out() -> None:
+    matter, other, *fillers = np.linalg.qr(topics(16).T)[0].T
+    english = [matter, *fillers[:3]]
+    german = [0.75 * other + 0.66 * matter, *fillers[3:6]]
+    french = [matter, other, *fillers[6:8]]
+    spanish = [matter, other, *fillers[8:10]]
+    languages = ["en"] * 4 + ["de"] * 4 + ["fr"] * 4 + ["es"] * 4
+    vectors = unit(np.array([*english, *german, *french, *spanish]))
+    assert (0, 4) in find_twins(vectors[:8], languages[:8], min_share=0.0)
+    with_others = find_twins(vectors, languages, min_share=0.0)
+    assert (0, 4) not in with_others
+    assert {(0, 8), (0, 12), (4, 9), (4, 13)} <= set(with_others)
+
+
 def test_find_twins_same_language_is_never_paired() -> None:
     base = topics(3)
     assert find_twins(unit(np.concatenate([base, base])), ["en"] * 6) == []
