@@ -29,6 +29,8 @@ EVEN: Colour = (255, 255, 255)
 GAIN: Colour = (33, 102, 172)
 # Differences below this never fill a cell with the full colour.
 LEAST_SCALE = 0.05
+# What would be shown as 0.0 is as good as nothing.
+LEAST_SHOWN = 0.0005
 
 
 def score_svg(cells: Mapping[tuple[str, str], float], *, title: str) -> str:
@@ -50,7 +52,7 @@ def difference_svg(pairs: Mapping[tuple[str, str], Difference], *, title: str) -
         means,
         title=title,
         colour_of=lambda value: _between((LOSS, EVEN, GAIN), (value / scale + 1) / 2),
-        text_of=lambda value: f"{100 * value:+.1f}",
+        text_of=lambda value: f"{100 * value:+.1f}" if abs(value) >= LEAST_SHOWN else "0",
         outlined=clear,
         note="In points of 100. Outlined: more than chance.",
     )

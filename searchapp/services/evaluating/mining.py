@@ -21,6 +21,7 @@ import numpy as np
 import regex
 
 from searchapp.backends import get_index
+from searchapp.index import VectorIndex
 from searchapp.language import clean_text, sentences
 from searchapp.models import Chunk, Collection
 from searchapp.ranking import find_twins
@@ -96,11 +97,12 @@ def mine(collection_ids: AbstractCollection[int], *, seed: int = 0, count: int =
         VectorStoreUnavailableError, VectorStoreRefusedError: the vector store.
         PermanentError: it is not configured.
     """
+    index = get_index()
     places = _places(collection_ids)
-    twins = _twins(list(places.values()))
+    twins = _twins(list(places.values()), index)
     drafts = _chosen(places, twins, seed=seed, count=count)
     owners = {passage.id: place for place in places.values() for passage in place.passages}
-    vectors = get_index().vectors([draft.passage_id for draft in drafts])
+    vectors = index.vectors([draft.passage_id for draft in drafts])
     questions = []
     for draft in drafts:
         first = places[draft.places[0]]
@@ -108,7 +110,7 @@ def mine(collection_ids: AbstractCollection[int], *, seed: int = 0, count: int =
         answers |= dict.fromkeys(twin for key in draft.places for twin in twins.get(key, ()))
         negatives: list[str] = []
         if (vector := vectors.get(draft.passage_id)) is not None:
-            candidates = get_index().query(
+            candidates = index.query(
                 vector, "", collection_ids=collection_ids, languages=[first.language], limit=NEGATIVE_CANDIDATES
             )
             candidates.sort(key=lambda found: -found.similarity)
@@ -171,12 +173,12 @@ def _places(collection_ids: AbstractCollection[int]) -> dict[str, _Place]:
     return places
 
 
-def _twins(places: Sequence[_Place]) -> dict[str, list[str]]:
+def _twins(places: Sequence[_Place], index: VectorIndex) -> dict[str, list[str]]:
     """Return the translations of each place that has any."""
     twins: dict[str, list[str]] = defaultdict(list)
     for unit in (Unit.DOCUMENT, Unit.ROW):
         chosen = _first_of_each_language(place for place in places if place.unit is unit)
-        vectors = get_index().vectors([passage.id for place in chosen for passage in place.passages])
+        vectors = index.vectors([passage.id for place in chosen for passage in place.passages])
         chosen = [place for place in chosen if any(passage.id in vectors for passage in place.passages)]
         if not chosen:
             continue
