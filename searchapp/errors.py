@@ -24,7 +24,7 @@ class IsoglossError(Exception):
         self.code = code
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type["IsoglossError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["IsoglossError"], tuple[object, ...]]:
         return type(self), (self.code, self.detail)
 
 

@@ -4,24 +4,37 @@ Documents and queries have one entry point each, so the instruction, which belon
 can be neither forgotten nor added twice.
 """
 
-from searchapp.embedding.client import (
-    DEFAULT_INSTRUCTION,
-    Embedder,
+from searchapp.embedding.client import Embedder, blend, format_query
+from searchapp.embedding.errors import (
     EmbeddingBusyError,
+    EmbeddingItemError,
     EmbeddingRefusedError,
     EmbeddingUnavailableError,
-    blend,
-    format_query,
 )
+from searchapp.embedding.presets import DEFAULT_INSTRUCTION, FAMILIES, TASKS, Frame, family_of, frame_of
+from searchapp.embedding.probing import PROBE_TEXTS, SAME_MODEL_COSINE, is_same_model, probe
+from searchapp.embedding.service import ServiceInfo, describe_service
 from searchapp.embedding.tokens import estimate_tokens
 
 __all__ = [
     "DEFAULT_INSTRUCTION",
+    "FAMILIES",
+    "PROBE_TEXTS",
+    "SAME_MODEL_COSINE",
+    "TASKS",
     "Embedder",
     "EmbeddingBusyError",
+    "EmbeddingItemError",
     "EmbeddingRefusedError",
     "EmbeddingUnavailableError",
+    "Frame",
+    "ServiceInfo",
     "blend",
+    "describe_service",
     "estimate_tokens",
+    "family_of",
     "format_query",
+    "frame_of",
+    "is_same_model",
+    "probe",
 ]

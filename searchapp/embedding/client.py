@@ -7,11 +7,9 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
+from searchapp.embedding.errors import EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
+from searchapp.embedding.presets import DEFAULT_INSTRUCTION
 from searchapp.embedding.tokens import estimate_tokens
-from searchapp.errors import PermanentError, ServiceUnavailableError, TransientError
-
-# The task description that the Qwen3-Embedding model card uses for web questions.
-DEFAULT_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
 
 MAX_BATCH_ITEMS = 64
 # SGLang prefills in chunks of 8192 tokens by default; larger batches only wait longer for their first vector.
@@ -26,18 +24,6 @@ BUSY_STATUSES = frozenset({429, 502, 503, 504})
 QUERY_CACHE_ENTRIES = 1_000
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
 SMALLEST_NORM = 1e-6
-
-
-class EmbeddingUnavailableError(ServiceUnavailableError):
-    """Raise when the service cannot be reached, does not answer in time, or says that it cannot serve now."""
-
-
-class EmbeddingBusyError(TransientError):
-    """Raise when the service broke over the request (500 and the like)."""
-
-
-class EmbeddingRefusedError(PermanentError):
-    """Raise when the service refuses the request, or answers with vectors that cannot be right."""
 
 
 def format_query(text: str, instruction: str) -> str:

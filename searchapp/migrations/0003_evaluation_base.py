@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('searchapp', '0001_initial'),
+        ('searchapp', '0002_embedding'),
     ]
 
     operations = [
