@@ -4,7 +4,7 @@ Documents and queries have one entry point each, so the instruction, which belon
 can be neither forgotten nor added twice.
 """
 
-from searchapp.embedding.client import Embedder, blend, format_query
+from searchapp.embedding.client import Embedder, VectorCache, blend, format_query
 from searchapp.embedding.errors import (
     EmbeddingBusyError,
     EmbeddingItemError,
@@ -14,7 +14,7 @@ from searchapp.embedding.errors import (
 from searchapp.embedding.presets import DEFAULT_INSTRUCTION, FAMILIES, TASKS, Frame, family_of, frame_of
 from searchapp.embedding.probing import PROBE_TEXTS, SAME_MODEL_COSINE, is_same_model, probe
 from searchapp.embedding.service import ServiceInfo, describe_service
-from searchapp.embedding.tokens import estimate_tokens
+from searchapp.embedding.tokens import estimate_tokens, most_tokens
 
 __all__ = [
     "DEFAULT_INSTRUCTION",
@@ -29,6 +29,7 @@ __all__ = [
     "EmbeddingUnavailableError",
     "Frame",
     "ServiceInfo",
+    "VectorCache",
     "blend",
     "describe_service",
     "estimate_tokens",
@@ -36,5 +37,6 @@ __all__ = [
     "format_query",
     "frame_of",
     "is_same_model",
+    "most_tokens",
     "probe",
 ]

@@ -1,40 +1,73 @@
 """The client of the embedding service."""
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import openai
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from searchapp.embedding.errors import EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
-from searchapp.embedding.presets import DEFAULT_INSTRUCTION
-from searchapp.embedding.tokens import estimate_tokens
+from searchapp.embedding.concurrency import MOST_REQUESTS, Limiter
+from searchapp.embedding.errors import (
+    EmbeddingBusyError,
+    EmbeddingItemError,
+    EmbeddingRefusedError,
+    EmbeddingUnavailableError,
+)
+from searchapp.embedding.parts import split_text
+from searchapp.embedding.presets import QWEN3, Frame, context_of, family_of, frame_of
+from searchapp.embedding.service import ServiceInfo, count_tokens_at, describe_service
+from searchapp.embedding.tokens import estimate_tokens, most_tokens
+from searchapp.embedding.transport import TextsRefusedError, TurnedAwayError, request_vectors
+
+logger = logging.getLogger(__name__)
 
 MAX_BATCH_ITEMS = 64
 # SGLang prefills in chunks of 8192 tokens by default; larger batches only wait longer for their first vector.
 MAX_BATCH_TOKENS = 8_192
 # A batch that the service is too busy for is worth a few quick tries; longer outages are the caller's to wait out.
 QUICK_RETRIES = 2
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 10.0
 # A person waits for the vector of a question, so each try for it is shorter than those for documents.
 QUERY_TIMEOUT_S = 10.0
-# The server, or a proxy before it, says that it cannot serve now; any other 5xx may be due to the texts.
-BUSY_STATUSES = frozenset({429, 502, 503, 504})
 # At 1024 dimensions 4 MB a process.
 QUERY_CACHE_ENTRIES = 1_000
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
 SMALLEST_NORM = 1e-6
+# A service that did not tell about itself is asked again after this long.
+DESCRIBE_AGAIN_S = 60.0
+# Any service takes this text, so one that refuses it refuses everything.
+HARMLESS_TEXT = "check"
+
+
+class VectorCache(Protocol):
+    """Keeps the vectors of framed queries; it may forget, and never fails."""
+
+    def get(self, text: str) -> NDArray[np.float32] | None:
+        """Return the ``(dimensions,)`` float32 vector of a text, or None."""
+
+    def put(self, text: str, vector: NDArray[np.float32]) -> None:
+        """Keep the vector of a text."""
 
 
 def format_query(text: str, instruction: str) -> str:
     """Return the query as Qwen3-Embedding wants it: no blank after ``Query:`` (model card)."""
-    return f"Instruct: {instruction}\nQuery:{text}"
+    return QWEN3.frame_query(text, instruction)
 
 
 class Embedder:
     """Embed documents and queries with one model.
 
-    Thread-safe. The first call that needs the vectors' length asks the service for it once.
+    Thread-safe. What it needs to know of the service it asks when it first needs it.
     """
 
     def __init__(
@@ -45,6 +78,10 @@ class Embedder:
         api_key: str = "EMPTY",
         dimensions: int = 0,
         timeout_s: float = 60.0,
+        family: str = "auto",
+        cache: VectorCache | None = None,
+        max_tokens: int = 0,
+        tokenizer: Path | None = None,
     ) -> None:
         """Remember where the service is; nothing is sent yet.
 
@@ -54,18 +91,34 @@ class Embedder:
             api_key: key of the service; any text where it wants none.
             dimensions: length that vectors are cut to, then normalised again; 0 keeps the model's own.
             timeout_s: longest wait for one request.
+            family: key in `FAMILIES`; ``auto`` takes what the name tells, else what the service calls the model.
+            cache: keeps the vectors of queries; without one the last thousand are remembered.
+            max_tokens: a text must have fewer tokens than this; 0 takes what the service or the model's card says.
+            tokenizer: ``tokenizer.json`` of the model, or its folder; else tokens are counted by the service.
         """
         self.model = model
+        self.base_url = base_url
+        self._api_key = api_key or "EMPTY"
         self._timeout_s = timeout_s
         self._wanted_dimensions = dimensions
         self._known_dimensions = 0
         self._is_suspect = True
-        self._embed_query = lru_cache(QUERY_CACHE_ENTRIES)(self._embed_query_anew)
+        self._asks_for_dimensions = True
+        self._family = family
+        self._cache = cache
+        self._max_tokens = max_tokens
+        self._tokenizer_path = tokenizer
+        self._limiter = Limiter()
+        self._items_a_batch = float(MAX_BATCH_ITEMS)
+        self._info = ServiceInfo()
+        self._described_at = -DESCRIBE_AGAIN_S
+        self._describing = threading.Lock()
+        self._remembered_query = lru_cache(QUERY_CACHE_ENTRIES)(self._embed_query_anew)
         self._client = openai.OpenAI(
             base_url=base_url,
-            api_key=api_key or "EMPTY",
+            api_key=self._api_key,
             timeout=openai.Timeout(timeout_s, connect=5.0),
-            max_retries=QUICK_RETRIES,
+            max_retries=0,
         )
 
     @property
@@ -76,8 +129,18 @@ class Embedder:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
         if not self._known_dimensions:
-            self._request(["dimensions"], self._client)
+            self._embed([HARMLESS_TEXT], _Patience(self._timeout_s))
         return self._known_dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        """Return the number of tokens that a text must stay below."""
+        return self._max_tokens or self._service().context_length or context_of(self.model)
+
+    @property
+    def family(self) -> str:
+        """Return the key in `FAMILIES` of the model."""
+        return self._family_and_name[0]
 
     def check(self) -> None:
         """Ask the service for one vector if it did not answer the last time; cheap otherwise.
@@ -86,10 +149,12 @@ class Embedder:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
         if self._is_suspect:
-            self._request(["check"], self._client)
+            self._embed([HARMLESS_TEXT], _Patience(self._timeout_s))
 
     def embed_documents(self, texts: Sequence[str], *, timeout_s: float | None = None) -> NDArray[np.float32]:
-        """Embed passages, bare, in the order given.
+        """Embed passages, without an instruction, in the order given.
+
+        A text longer than the model can read is embedded in parts, whose mean by tokens is its vector.
 
         Args:
             texts: cleaned, none blank.
@@ -101,18 +166,35 @@ class Embedder:
         Raises:
             EmbeddingUnavailableError: no connection, no answer in time, or the service says try later.
             EmbeddingBusyError: the service broke over the request.
+            EmbeddingItemError: one text is at fault; its position is named.
             EmbeddingRefusedError: the request or the vectors are wrong.
         """
-        client = self._client if timeout_s is None else self._client.with_options(timeout=timeout_s, max_retries=0)
-        batches = [self._request(texts[start:end], client) for start, end in _batches(texts)]
-        if not batches:
-            return np.zeros((0, self.dimensions), dtype=np.float32)
-        return np.concatenate(batches)
+        vectors, errors = self.try_documents(texts, timeout_s=timeout_s)
+        if errors:
+            raise errors[min(errors)]
+        return vectors
+
+    def try_documents(
+        self, texts: Sequence[str], *, timeout_s: float | None = None
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+        """Embed passages as `embed_documents`, and give back the errors of single texts beside the vectors.
+
+        Returns:
+            ``(len(texts), dimensions)`` float32, unit L2 norm or zeros where the text is at fault; and the
+            error of each text that is, by its position.
+
+        Raises:
+            EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
+        """
+        if not texts:
+            return np.zeros((0, self.dimensions), dtype=np.float32), {}
+        patience = _Patience(self._timeout_s) if timeout_s is None else _Patience(timeout_s, retries=0)
+        return self._embed_whole(texts, self._frame.frame_document, patience)
 
     def embed_query(self, text: str, *, instruction: str = "") -> NDArray[np.float32]:
         """Embed one question with the instruction that says what it is meant to find.
 
-        The last thousand questions are remembered.
+        Questions are remembered, by the cache or else the last thousand.
 
         Returns:
             ``(dimensions,)`` float32, unit L2 norm, read-only.
@@ -120,52 +202,236 @@ class Embedder:
         Raises:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
-        return self._embed_query(format_query(text, instruction or DEFAULT_INSTRUCTION))
-
-    def _embed_query_anew(self, framed: str) -> NDArray[np.float32]:
-        client = self._client.with_options(timeout=min(self._timeout_s, QUERY_TIMEOUT_S))
-        vector: NDArray[np.float32] = self._request([framed], client)[0]
+        if self._cache is None:
+            return self._remembered_query(text, instruction)
+        key = self._frame.frame_query(text, instruction)
+        vector = self._cache.get(key)
+        if vector is None:
+            vector = self._embed_query_anew(text, instruction)
+            self._cache.put(key, vector)
         vector.flags.writeable = False
         return vector
 
-    def _request(self, texts: Sequence[str], client: openai.OpenAI) -> NDArray[np.float32]:
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text has: exact where a tokenizer is at hand, else never below the truth."""
+        if self._tokenizer is not None:
+            return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
+        if texts and self._service().has_tokenize:
+            counts = count_tokens_at(self.base_url, texts, model=self.model, api_key=self._api_key)
+            if counts:
+                return counts
+        return [most_tokens(text) for text in texts]
+
+    @cached_property
+    def _family_and_name(self) -> tuple[str, str]:
+        if self._family != "auto":
+            return self._family, self.model
+        for name in (self.model, self._service().model_path if family_of(self.model) == "none" else ""):
+            if (family := family_of(name)) != "none":
+                return family, name
+        return "none", self.model
+
+    @property
+    def _frame(self) -> Frame:
+        return frame_of(*self._family_and_name)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer | None:
+        if self._tokenizer_path is None:
+            return None
+        path = self._tokenizer_path
+        try:
+            tokenizer = Tokenizer.from_file(str(path / "tokenizer.json" if path.is_dir() else path))
+        except Exception as exc:  # the library raises nothing narrower
+            raise EmbeddingRefusedError("embedding_tokenizer", f"{path}: {exc}") from exc
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    def _service(self) -> ServiceInfo:
+        """Return what the service tells about itself, asked once it told something and else now and then."""
+        with self._describing:
+            is_untold = self._info == ServiceInfo()
+            if is_untold and time.monotonic() - self._described_at > DESCRIBE_AGAIN_S:
+                self._info = describe_service(self.base_url, model=self.model, api_key=self._api_key)
+                self._described_at = time.monotonic()
+            return self._info
+
+    def _embed_query_anew(self, text: str, instruction: str) -> NDArray[np.float32]:
+        patience = _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True)
+        frame = self._frame
+        vectors, errors = self._embed_whole([text], lambda part: frame.frame_query(part, instruction), patience)
+        if errors:
+            raise errors[0]
+        vector: NDArray[np.float32] = vectors[0]
+        vector.flags.writeable = False
+        return vector
+
+    def _embed_whole(
+        self, texts: Sequence[str], frame: Callable[[str], str], patience: "_Patience"
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+        """Embed texts of any length: the mean of the parts of those that are too long."""
+        split = self._split(texts, frame)
+        if not split:
+            return self._embed_batches([frame(text) for text in texts], patience)
+        parts: list[str] = []
+        owners: list[int] = []
+        for position, text in enumerate(texts):
+            own = split.get(position, [text])
+            parts += [frame(part) for part in own]
+            owners += [position] * len(own)
+        vectors, errors = self._embed_batches(parts, patience)
+        weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
+        for position, count in self._exact_weights(split, parts, owners):
+            weights[position] = count
+        sums = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
+        np.add.at(sums, owners, vectors * weights[:, None])
+        failed = {owners[part]: error for part, error in reversed(errors.items())}
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        for row in np.flatnonzero(norms[:, 0] < SMALLEST_NORM):
+            failed.setdefault(int(row), EmbeddingItemError("embedding_answer_invalid", "the parts cancel out"))
+        means: NDArray[np.float32] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms >= SMALLEST_NORM)
+        for position, error in failed.items():
+            means[position] = 0
+            error.position = position
+        return means, failed
+
+    def _exact_weights(
+        self, split: Mapping[int, Sequence[str]], parts: Sequence[str], owners: Sequence[int]
+    ) -> Iterator[tuple[int, int]]:
+        positions = [position for position, owner in enumerate(owners) if owner in split]
+        counts = self.count_tokens([parts[position] for position in positions])
+        return zip(positions, counts, strict=True)
+
+    def _split(self, texts: Sequence[str], frame: Callable[[str], str]) -> dict[int, list[str]]:
+        """Return the parts of each text that is too long for the model, by its position."""
+        # Every model known reads 512 tokens, so what cannot have as many needs no question to the service.
+        least_cap = self._max_tokens or 512
+        suspects = [position for position, text in enumerate(texts) if most_tokens(frame(text)) >= least_cap]
+        if not suspects:
+            return {}
+        cap = self.max_tokens
+        suspects = [position for position in suspects if most_tokens(frame(texts[position])) >= cap]
+        counts = self.count_tokens([frame(texts[position]) for position in suspects])
+
+        def fits(part: str) -> bool:
+            framed = frame(part)
+            return most_tokens(framed) < cap or self.count_tokens([framed])[0] < cap
+
+        return {
+            position: split_text(texts[position], fits)
+            for position, count in zip(suspects, counts, strict=True)
+            if count >= cap
+        }
+
+    def _embed_batches(
+        self, texts: Sequence[str], patience: "_Patience"
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+        """Embed texts that are not too long, several batches at once."""
+        batches = list(_batches(texts, most_items=max(1, int(self._items_a_batch))))
+        if len(batches) == 1:
+            return self._embed(texts, patience)
+        futures = [self._pool.submit(self._embed, texts[start:end], patience) for start, end in batches]
+        rows: list[NDArray[np.float32]] = []
+        errors: dict[int, EmbeddingItemError] = {}
+        try:
+            for future, (start, _end) in zip(futures, batches, strict=True):
+                vectors, found = future.result()
+                rows.append(vectors)
+                for position, error in found.items():
+                    error.position = start + position
+                    errors[start + position] = error
+        finally:
+            for future in futures:
+                future.cancel()
+        if len({row.shape[1] for row in rows}) != 1:
+            raise EmbeddingRefusedError("embedding_dimensions", "vectors of several lengths from one service")
+        return np.concatenate(rows), errors
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(MOST_REQUESTS, thread_name_prefix="embedding")
+
+    def _embed(
+        self, texts: Sequence[str], patience: "_Patience"
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+        """Embed one batch; where it fails for a reason that may lie in a text, look for that text."""
+        try:
+            return self._request(texts, patience)
+        except TurnedAwayError:
+            # Where every text counts against the service's queue, a batch may be too long for it for ever.
+            if len(texts) == 1 or not patience.retries:
+                raise
+            self._items_a_batch = max(1.0, min(self._items_a_batch, len(texts) / 2))
+        except (TextsRefusedError, EmbeddingBusyError) as exc:
+            if not patience.retries or self._refuses_everything(patience):
+                raise
+            if len(texts) == 1:
+                if isinstance(exc, EmbeddingBusyError):
+                    raise
+                error = EmbeddingItemError(exc.code, exc.detail)
+                return np.zeros((1, self.dimensions), dtype=np.float32), {0: error}
+        middle = len(texts) // 2
+        (left, left_errors), (right, right_errors) = (
+            self._embed(half, patience) for half in (texts[:middle], texts[middle:])
+        )
+        for position, error in right_errors.items():
+            error.position = middle + position
+        return np.concatenate([left, right]), left_errors | {e.position: e for e in right_errors.values()}
+
+    def _refuses_everything(self, patience: "_Patience") -> bool:
+        try:
+            self._request([HARMLESS_TEXT], patience)
+        except (TextsRefusedError, EmbeddingBusyError):
+            return True
+        return False
+
+    def _request(
+        self, texts: Sequence[str], patience: "_Patience"
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
         self._is_suspect = True
-        vectors = self._checked(self._send(texts, client))
+        raw = self._tried(texts, patience)
+        vectors, errors = self._checked(raw)
         self._known_dimensions = vectors.shape[1]
         self._is_suspect = False
-        return vectors
+        return vectors, errors
 
-    def _send(self, texts: Sequence[str], client: openai.OpenAI) -> list[list[float]]:
-        try:
-            response = client.embeddings.create(model=self.model, input=list(texts))
-        except openai.APITimeoutError as exc:
-            raise EmbeddingUnavailableError("embedding_timeout", str(exc)) from exc
-        except openai.APIConnectionError as exc:
-            raise EmbeddingUnavailableError("embedding_unreachable", f"{exc} {exc.__cause__ or ''}".strip()) from exc
-        except (openai.RateLimitError, openai.InternalServerError) as exc:
-            error = EmbeddingUnavailableError if exc.status_code in BUSY_STATUSES else EmbeddingBusyError
-            raise error("embedding_busy", _detail(exc)) from exc
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as exc:
-            raise EmbeddingRefusedError("embedding_key_refused", _detail(exc)) from exc
-        except openai.NotFoundError as exc:
-            raise EmbeddingRefusedError("embedding_not_found", _detail(exc)) from exc
-        except openai.APIStatusError as exc:
-            raise EmbeddingRefusedError("embedding_refused", _detail(exc)) from exc
-        except (openai.APIError, ValueError, AttributeError, TypeError) as exc:
-            # The last two: the SDK takes the answer for what was asked for, whatever it is.
-            raise EmbeddingRefusedError("embedding_answer_invalid", str(exc)) from exc
-        if len(response.data) != len(texts):
-            raise EmbeddingRefusedError(
-                "embedding_answer_invalid", f"{len(texts)} texts sent, {len(response.data)} vectors received"
-            )
-        ordered = sorted(response.data, key=lambda item: item.index)
-        return [item.embedding for item in ordered]
+    def _tried(self, texts: Sequence[str], patience: "_Patience") -> NDArray[np.float32]:
+        """Send a request, again after a while where that may help."""
+        tokens = sum(map(estimate_tokens, texts))
+        client = self._client.with_options(timeout=openai.Timeout(patience.timeout_s, connect=5.0))
+        for attempt in range(patience.retries + 1):
+            try:
+                if patience.is_first:
+                    return self._send(client, texts)
+                with self._limiter.slot():
+                    started = time.monotonic()
+                    vectors = self._send(client, texts)
+                    self._limiter.note_answer(time.monotonic() - started, tokens=tokens)
+                self._items_a_batch = min(MAX_BATCH_ITEMS, self._items_a_batch + 1 / self._items_a_batch)
+            except (EmbeddingUnavailableError, EmbeddingBusyError) as exc:
+                if isinstance(exc, TurnedAwayError) and not patience.is_first:
+                    self._limiter.note_busy()
+                if attempt == patience.retries or exc.code == "embedding_timeout":
+                    raise
+                time.sleep(_backoff_s(attempt, exc))
+            else:
+                return vectors
+        raise AssertionError("the last attempt raises")
 
-    def _checked(self, rows: list[list[float]]) -> NDArray[np.float32]:
-        lengths = {len(row) for row in rows}
-        if len(lengths) != 1:
-            raise EmbeddingRefusedError("embedding_answer_invalid", f"vectors of different lengths: {sorted(lengths)}")
-        vectors = np.asarray(rows, dtype=np.float32)
+    def _send(self, client: openai.OpenAI, texts: Sequence[str]) -> NDArray[np.float32]:
+        wanted = self._wanted_dimensions
+        if wanted and self._asks_for_dimensions and self._service().supports_dimensions:
+            try:
+                return request_vectors(client, self.model, texts, dimensions=wanted)
+            except TextsRefusedError:
+                # It may take some lengths only; if it is the texts that it refuses, it does so again now.
+                vectors = request_vectors(client, self.model, texts)
+                self._asks_for_dimensions = False
+                return vectors
+        return request_vectors(client, self.model, texts)
+
+    def _checked(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
         wanted = self._wanted_dimensions
         if wanted > vectors.shape[1]:
             raise EmbeddingRefusedError(
@@ -178,11 +444,31 @@ class Embedder:
             raise EmbeddingRefusedError(
                 "embedding_dimensions", f"{self._known_dimensions} expected, {vectors.shape[1]} received"
             )
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.isfinite(norms).all() or (norms < SMALLEST_NORM).any():
-            raise EmbeddingRefusedError("embedding_answer_invalid", "a vector is zero or not finite")
-        normalised: NDArray[np.float32] = vectors / norms
-        return normalised
+        # In float64, so that the squares of large float32 values do not overflow.
+        norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))[:, None]
+        is_wrong = ~np.isfinite(norms[:, 0]) | (norms[:, 0] < SMALLEST_NORM)
+        if is_wrong.all():
+            raise EmbeddingRefusedError("embedding_answer_invalid", "all vectors are zero or not finite")
+        units = np.zeros_like(vectors)
+        units[~is_wrong] = vectors[~is_wrong] / norms[~is_wrong]
+        errors = {
+            int(position): EmbeddingItemError(
+                "embedding_answer_invalid", "the vector is zero or not finite", int(position)
+            )
+            for position in np.flatnonzero(is_wrong)
+        }
+        return units, errors
+
+
+class _Patience:
+    """How long and how often a request is tried, and whether it passes by those that wait for a place."""
+
+    __slots__ = ("is_first", "retries", "timeout_s")
+
+    def __init__(self, timeout_s: float, *, retries: int = QUICK_RETRIES, is_first: bool = False) -> None:
+        self.timeout_s = timeout_s
+        self.retries = retries
+        self.is_first = is_first
 
 
 def blend(
@@ -203,11 +489,11 @@ def blend(
     return blended
 
 
-def _batches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _batches(texts: Sequence[str], *, most_items: int) -> Iterator[tuple[int, int]]:
     start, tokens = 0, 0
     for position, text in enumerate(texts):
         count = estimate_tokens(text)
-        is_full = position - start >= MAX_BATCH_ITEMS or tokens + count > MAX_BATCH_TOKENS
+        is_full = position - start >= most_items or tokens + count > MAX_BATCH_TOKENS
         if position > start and is_full:
             yield start, position
             start, tokens = position, 0
@@ -216,5 +502,8 @@ def _batches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield start, len(texts)
 
 
-def _detail(exc: openai.APIStatusError) -> str:
-    return f"HTTP {exc.status_code}: {exc.message}"
+def _backoff_s(attempt: int, exc: Exception) -> float:
+    """Return how long to wait, spread so that those who were turned away together do not come back together."""
+    own_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    asked_s = exc.retry_after_s if isinstance(exc, TurnedAwayError) else 0.0
+    return max(own_s, min(asked_s, LONGEST_BACKOFF_S))

@@ -122,6 +122,15 @@ def frame_of(family: str, model: str) -> Frame:
     return FAMILIES[family](_plain(model))
 
 
+def context_of(model: str) -> int:
+    """Return how many tokens a model reads according to its card, for a service that does not tell."""
+    return (
+        512
+        if re.search(r"e5-(small|base|large)|bge-(small|base|large)|gte-(small|base|large)$", _plain(model))
+        else 8_192
+    )
+
+
 def _plain(model: str) -> str:
     # The last part of a path or hub name: a folder "/models/e5/" above tells nothing about what lies in it.
     return re.sub(r"[_\s.:]+", "-", model.lower().rstrip("/").rsplit("/", 1)[-1])

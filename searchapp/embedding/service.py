@@ -1,5 +1,6 @@
 """What the service says about itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -60,6 +61,16 @@ def describe_service(base_url: str, *, model: str = "", api_key: str = "", timeo
         has_tokenize=_is_counts(counted.get("count"), 2),
         fingerprint=_text(about.get("fingerprint")) or _text(card.get("fingerprint")),
     )
+
+
+def count_tokens_at(
+    base_url: str, texts: Sequence[str], *, model: str, api_key: str, timeout_s: float = 10.0
+) -> list[int]:
+    """Return how many tokens the service counts in each text, or nothing where it does not answer that."""
+    with openai.OpenAI(base_url=base_url, api_key=api_key, timeout=timeout_s, max_retries=0) as client:
+        counted = _object(client, f"{base_url.rstrip('/')}/tokenize", prompt=list(texts), model=model)
+    counts = counted.get("count")
+    return list(counts) if isinstance(counts, list) and _is_counts(counts, len(texts)) else []
 
 
 def _object(client: openai.OpenAI, url: str, **body: object) -> dict[str, Any]:

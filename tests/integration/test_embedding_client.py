@@ -12,11 +12,13 @@ import pytest
 from searchapp.embedding import (
     Embedder,
     EmbeddingBusyError,
+    EmbeddingItemError,
     EmbeddingRefusedError,
     EmbeddingUnavailableError,
     client,
     estimate_tokens,
     format_query,
+    most_tokens,
 )
 from searchapp.errors import ServiceUnavailableError
 
@@ -47,7 +49,7 @@ def serving(answer: Answer) -> Iterator[tuple[Embedder, list[list[str]]]]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield Embedder(f"http://127.0.0.1:{server.server_port}/v1", "model", timeout_s=5), asked
+            yield Embedder(f"http://127.0.0.1:{server.server_port}/v1", "qwen3-model", timeout_s=5), asked
         finally:
             server.shutdown()
             thread.join()
@@ -177,7 +179,10 @@ def test_check_asks_only_after_a_failure() -> None:
             embedder.embed_documents(["one"])
         is_up[0] = True
         embedder.check()
-        assert len(asked) == 3
+        assert asked[-1] == ["check"]
+        before = len(asked)
+        embedder.check()
+        assert len(asked) == before
 
 
 def test_format_query_is_the_form_of_the_model_card() -> None:
@@ -187,3 +192,80 @@ def test_format_query_is_the_form_of_the_model_card() -> None:
 @pytest.mark.parametrize(("text", "least"), [("hello world", 2), ("行李箱丢了", 5), ("กระเป๋า", 7), ("", 0)])
 def test_estimate_tokens_is_no_less_than_the_least_possible(text: str, least: int) -> None:
     assert estimate_tokens(text) >= least
+
+
+def _refusing(word: str, status: int = 400) -> Answer:
+    def answer(texts: list[str]) -> tuple[int, object]:
+        return (status, {"message": "no"}) if any(word in text for text in texts) else by_length(texts)
+
+    return answer
+
+
+def test_try_documents_one_refused_text_fails_none_of_its_neighbours() -> None:
+    texts = ["x" * number for number in range(1, 101)]
+    texts[41] = "bad"
+    with serving(_refusing("bad")) as (embedder, _asked):
+        found, errors = embedder.try_documents(texts)
+        with pytest.raises(EmbeddingItemError) as caught:
+            embedder.embed_documents(texts)
+    assert list(errors) == [41]
+    assert errors[41].position == caught.value.position == 41
+    assert not found[41].any()
+    good = [number for number in range(100) if number != 41]
+    np.testing.assert_allclose(found[good, 0] / found[good, 1], [len(texts[number]) for number in good], rtol=1e-5)
+
+
+def test_try_documents_one_vector_that_is_not_finite_fails_none_of_its_neighbours() -> None:
+    answer = lambda texts: vectors([[float("nan") if text == "bad" else 1.0, 2.0] for text in texts])  # noqa: E731
+    with serving(answer) as (embedder, _asked):
+        found, errors = embedder.try_documents(["good", "bad", "good"])
+    assert list(errors) == [1]
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 0, 1], atol=1e-6)
+
+
+def test_embed_documents_service_that_refuses_everything_is_asked_little() -> None:
+    answer = lambda texts: (400, {"message": "not an embedding model"})  # noqa: E731
+    with serving(answer) as (embedder, asked), pytest.raises(EmbeddingRefusedError) as caught:
+        embedder.embed_documents([f"text {number}" for number in range(60)])
+    assert not isinstance(caught.value, EmbeddingItemError)
+    assert len(asked) == 2
+
+
+def test_embed_documents_batch_too_long_for_the_queue_is_sent_in_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "FIRST_BACKOFF_S", 0.001)
+    full = (503, {"message": "The request queue is full."})
+    with serving(lambda texts: full if len(texts) > 8 else by_length(texts)) as (embedder, asked):
+        found = embedder.embed_documents(["x" * (1 + number) for number in range(64)])
+        refused = sum(len(texts) > 8 for texts in asked)
+        embedder.embed_documents(["x" * (1 + number) for number in range(64)])
+    assert sum(len(texts) > 8 for texts in asked) < 2 * refused  # what was learned is kept
+    np.testing.assert_allclose(found[:, 0] / found[:, 1], range(1, 65), rtol=1e-5)
+
+
+def test_embed_documents_vectors_with_the_same_index_are_refused() -> None:
+    def same(texts: list[str]) -> tuple[int, object]:
+        return 200, {"data": [{"index": 0, "embedding": [1.0, float(row)]} for row, _ in enumerate(texts)]}
+
+    with serving(same) as (embedder, _asked), pytest.raises(EmbeddingRefusedError, match="two vectors for one text"):
+        embedder.embed_documents(["one", "two"])
+
+
+def test_embed_documents_too_long_text_is_the_mean_of_its_parts_and_none_is_too_long() -> None:
+    words = [f"word{number}" for number in range(400)]
+    with serving(by_length) as (embedder, asked):
+        embedder = Embedder(embedder.base_url, "qwen3", max_tokens=600)
+        found = embedder.embed_documents(["short", ". ".join(words), "tail"])
+    sent = [text for texts in asked for text in texts]
+    assert all(most_tokens(text) < 600 for text in sent)
+    assert " ".join(sent).replace(".", "").split() == ["short", *words, "tail"]
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(found[[0, 2], 0] / found[[0, 2], 1], [5, 4], rtol=1e-5)
+
+
+def test_most_tokens_is_no_less_than_a_byte_level_tokenizer_can_make() -> None:
+    # One token a byte is the most there is; what is counted lower is counted for a reason.
+    assert most_tokens("\U00020000" * 10) >= 40
+    assert most_tokens("1234567890" * 10) >= 100
+    assert most_tokens("qwrtz" * 20) >= 66
+    assert most_tokens("ᎠᎡᎢ" * 10) >= 60
+    assert most_tokens("The cat sat on the mat") < len("The cat sat on the mat") + 3
