@@ -1,6 +1,17 @@
-"""Everything that is true about the site; the vector index and the broker are derived from searchapp.models.access import ApiToken, Membership
+"""Everything that is true about the site; the vector index and the broker are derived from it."""
+
+from searchapp.models.access import ApiToken, Membership
 from searchapp.models.embedding import ModelFingerprint
 from searchapp.models.evaluation import EvaluationBase
 from searchapp.models.knowledge import Chunk, Collection, Document, IndexSweep
 
-__all__ = ["ApiToken", "Chunk", "Collection", "Document", "EvaluationBase", "IndexSweep", "Membership", "ModelFingerprint",]
+__all__ = [
+    "ApiToken",
+    "Chunk",
+    "Collection",
+    "Document",
+    "EvaluationBase",
+    "IndexSweep",
+    "Membership",
+    "ModelFingerprint",
+]
