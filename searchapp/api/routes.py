@@ -36,7 +36,7 @@ from searchapp.services import collections, documents, searching, tokens
 from searchapp.services.collections import CollectionRejectedError, CollectionSpec
 from searchapp.services.documents import DocumentRejectedError, Outcome
 from searchapp.services.reasons import sentence
-from searchapp.services.searching import QueryRejectedError
+from searchapp.services.searching import Mode, QueryRejectedError
 
 logger = logging.getLogger(__name__)
 
@@ -173,10 +173,14 @@ def search(
     limit: Query[int] = 10,
     collection: Query[list[Text]] = [],  # noqa: B006 - ninja copies the default
     language: Query[list[str]] = [],  # noqa: B006
+    mode: Mode = Mode.BEST,
 ) -> SearchOut:
     """Find passages that answer a question, whatever language they are in.
 
-    `collection` and `language` may be given several times. `limit` is at most 100.
+    `collection` and `language` may be given several times. `limit` is at most 100. `mode` is `best` (the
+    best answers in any language), `own-first` (those in the language of the question first) or
+    `each-language` (the best of each). `degraded` in the answer is not empty where the embedding service
+    did not answer and words alone were searched for: it is the code of the error.
     """
     if not 1 <= limit <= 100:
         raise HttpError(HTTPStatus.BAD_REQUEST, "limit takes a number from 1 to 100.")
@@ -186,12 +190,14 @@ def search(
         collections=[slug for slug in collection if slug],
         languages=[code for code in language if code],
         limit=limit,
+        mode=mode,
         is_highlighted=False,
     )
     return SearchOut(
         query=result.query,
         query_language=result.query_language,
         took_ms=result.took_ms,
+        degraded=result.degraded,
         hits=[
             HitOut(
                 document_id=hit.document_id,
@@ -204,6 +210,8 @@ def search(
                 heading_path=list(hit.heading_path),
                 page=hit.page,
                 score=hit.score,
+                similarity=hit.similarity,
+                term_share=hit.term_share,
                 url=request.build_absolute_uri(
                     f"{reverse('document', args=[hit.document_id])}?passage={hit.ordinal}#passage-{hit.ordinal}"
                 ),

@@ -68,7 +68,11 @@ class DocumentOut(Schema):
 
 
 class HitOut(Schema):
-    """One passage. ``score`` is what hits are ranked by, mostly between 0 and 1; ``url`` opens the document there."""
+    """One passage; ``url`` opens the document there.
+
+    ``score`` is what hits are ranked by, mostly between 0 and 0.7; it is made of ``similarity`` (cosine, -1 to 1) and
+    ``term_share`` (about how much of the question's words the passage holds, 0 to 1).
+    """
 
     document_id: uuid.UUID
     title: str
@@ -80,15 +84,18 @@ class HitOut(Schema):
     heading_path: list[str]
     page: int | None
     score: float
+    similarity: float
+    term_share: float
     url: str
 
 
 class SearchOut(Schema):
-    """The ranked hits of one question."""
+    """The ranked hits of one question. ``degraded`` is the error code where words alone answered, else empty."""
 
     query: str
     query_language: str
     took_ms: int
+    degraded: str
     hits: list[HitOut]
 
 

@@ -20,16 +20,16 @@ MEAN_TERMS = 60
 USUAL_WEIGHT = 1.6
 
 
-def document_vector(text: str) -> models.SparseVector:
+def document_vector(text: str, *, language: str = "") -> models.SparseVector:
     """Return the saturated, length-normalised weight of each term of a passage."""
-    counts = Counter(lexical_terms(text))
+    counts = Counter(lexical_terms(text, language=language))
     length = 1 - B + B * counts.total() / MEAN_TERMS
     return _sparse({term: count * (K1 + 1) / (count + K1 * length) for term, count in counts.items()})
 
 
-def query_vector(text: str) -> models.SparseVector:
+def query_vector(text: str, *, language: str = "") -> models.SparseVector:
     """Return weight 1 for each distinct term of a question."""
-    return _sparse(dict.fromkeys(lexical_terms(text), 1.0))
+    return _sparse(dict.fromkeys(lexical_terms(text, language=language), 1.0))
 
 
 def term_share(score: float, *, term_count: int, point_count: int) -> float:

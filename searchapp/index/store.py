@@ -19,7 +19,7 @@ from searchapp.index.lexical import document_vector, query_vector, term_share
 DENSE = "dense"
 LEXICAL = "lexical"
 # Part of the name of a collection: one made with other vectors or payload is another.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
     "collection_id": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     "document_id": models.PayloadSchemaType.KEYWORD,
@@ -124,7 +124,7 @@ class VectorIndex:
                 structs = [
                     models.PointStruct(
                         id=str(point.id),
-                        vector={DENSE: vector.tolist(), LEXICAL: document_vector(point.text)},
+                        vector={DENSE: vector.tolist(), LEXICAL: document_vector(point.text, language=point.language)},
                         payload=_payload(point),
                     )
                     for point, vector in zip(batch, vectors[start:], strict=False)
@@ -143,8 +143,9 @@ class VectorIndex:
         text: str,
         *,
         collection_ids: Collection[int],
+        text_language: str = "",
         languages: Collection[str] = (),
-        balanced: Collection[str] = (),
+        apart: Sequence[Collection[str]] = (),
         limit: int,
     ) -> list[Candidate]:
         """Return the points of the given collections that are nearest in meaning or share the most words.
@@ -153,42 +154,37 @@ class VectorIndex:
             vector: the question, ``(dimensions,)`` float32, unit L2 norm; None finds by words alone, with similarity 0.
             text: the question's words; empty finds by meaning alone, with no share of words.
             collection_ids: what the viewer may see; empty finds nothing.
+            text_language: the question's language, whose endings its words may have; empty where it is unknown.
             languages: only passages in these; empty means any.
-            balanced: find the nearest in these languages and the nearest in all others each on their own,
-                so that neither crowds the other out; empty means together.
+            apart: groups of languages. The nearest of each group, and the nearest of all other languages,
+                are found each on their own, so that none crowds another out; empty means all together.
             limit: how many of each at the most.
 
         Returns:
             Candidates in no particular order, each with both measures.
         """
-        if not collection_ids:
+        lexical = query_vector(text, language=text_language)
+        if not collection_ids or (vector is None and not lexical.indices):
             return []
         allowed: list[models.Condition] = [_any_of("collection_id", [str(item) for item in sorted(collection_ids)])]
         if languages:
             allowed.append(_any_of("language", sorted(languages)))
-        allowed_filter = models.Filter(must=allowed)
-        pools = [allowed_filter]
-        if balanced:
-            own: list[models.Condition] = [_any_of("language", sorted(balanced))]
-            pools = [models.Filter(must=[*allowed, *own]), models.Filter(must=allowed, must_not=own)]
-        lexical = query_vector(text)
         measures: list[tuple[list[float] | models.SparseVector, str]] = []
         lanes: list[models.Prefetch] = []
         if vector is not None:
             dense = vector.tolist()
             measures.append((dense, DENSE))
-            lanes += [models.Prefetch(query=dense, using=DENSE, filter=pool, limit=limit) for pool in pools]
+            lanes += [
+                models.Prefetch(query=dense, using=DENSE, filter=pool, limit=limit) for pool in _pools(allowed, apart)
+            ]
         if lexical.indices:
             measures.append((lexical, LEXICAL))
-            lanes.append(models.Prefetch(query=lexical, using=LEXICAL, filter=allowed_filter, limit=limit))
-        # Each measure for what either of them finds: the second round of a request rescores the first one's points.
+            lanes.append(models.Prefetch(query=lexical, using=LEXICAL, filter=models.Filter(must=allowed), limit=limit))
+        # Each measure for what any lane finds: the second round of a request rescores the points of the first.
         requests = [
-            models.QueryRequest(prefetch=found, query=query, using=using, limit=limit)
-            for found in lanes
+            models.QueryRequest(prefetch=lanes, query=query, using=using, limit=limit * len(lanes))
             for query, using in measures
         ]
-        if not requests:
-            return []
         with _wrapped():
             try:
                 responses = self._client.query_batch_points(self.name, requests=requests)
@@ -297,6 +293,13 @@ def _payload(point: Point) -> dict[str, str | int]:
         "language": point.language,
         "run": point.run,
     }
+
+
+def _pools(allowed: list[models.Condition], apart: Sequence[Collection[str]]) -> list[models.Filter]:
+    """Return a filter for each group of languages, and one for all others."""
+    groups: list[models.Condition] = [_any_of("language", sorted(group)) for group in apart]
+    rest = models.Filter(must=allowed, must_not=groups or None)
+    return [*(models.Filter(must=[*allowed, group]) for group in groups), rest]
 
 
 def _any_of(key: str, values: Sequence[str]) -> models.FieldCondition:

@@ -2,7 +2,17 @@
 
 from searchapp.ranking.grouping import limit_per_group
 from searchapp.ranking.highlight import best_span
-from searchapp.ranking.relevance import OWN_LANGUAGE_OFFSET, TERM_WEIGHT, relevance
+from searchapp.ranking.relevance import NOISE_RANKS, UNBALANCED, Evidence, Weights, fit, relevances
 from searchapp.ranking.twins import find_twins
 
-__all__ = ["OWN_LANGUAGE_OFFSET", "TERM_WEIGHT", "best_span", "find_twins", "limit_per_group", "relevance"]
+__all__ = [
+    "NOISE_RANKS",
+    "UNBALANCED",
+    "Evidence",
+    "Weights",
+    "best_span",
+    "find_twins",
+    "fit",
+    "limit_per_group",
+    "relevances",
+]

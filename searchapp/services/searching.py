@@ -1,14 +1,16 @@
 """The way of a question to ranked passages.
 
 clean -> find its language -> embed with the instruction
--> points that the viewer may see: nearest in its own language, nearest in all others, sharing its words
--> join to live rows -> keep one document from filling the page -> find the part that answers
+-> points that the viewer may see: the nearest in each language on its own, and those that share its words
+-> join to live rows -> rank -> keep one document from filling the page -> find the part that answers
+
+Without the embedding service the words alone answer, and the result says so.
 """
 
 import logging
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection as AbstractCollection
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +18,24 @@ from enum import StrEnum
 
 import numpy as np
 from django.conf import settings
+from django.db.models import Count, Q, QuerySet
 from numpy.typing import NDArray
 
 from searchapp.backends import get_embedder, get_index
 from searchapp.embedding import EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
-from searchapp.errors import PermanentError
+from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
 from searchapp.language import clean_text, detect, sentences
-from searchapp.models import Chunk
-from searchapp.ranking import best_span, limit_per_group, relevance
+from searchapp.models import Chunk, Document
+from searchapp.ranking import (
+    NOISE_RANKS,
+    UNBALANCED,
+    Evidence,
+    Weights,
+    best_span,
+    limit_per_group,
+    relevances,
+)
 from searchapp.services.collections import Viewer, visible_to
 
 logger = logging.getLogger(__name__)
@@ -33,6 +44,11 @@ logger = logging.getLogger(__name__)
 OVERFETCH = 3
 PASSAGES_PER_DOCUMENT = 3
 CHINESE = frozenset({"zh", "zh-Hant"})
+# So many languages are searched each on their own, those with the most documents; the rest share one lane.
+MAX_LANGUAGE_LANES = 12
+# Which languages there are is asked anew for every question of a small site; a large one has them for a minute.
+LANGUAGES_LIFETIME_S = 60.0
+LARGE_SITE_DOCUMENTS = 1_000
 # A passage shorter than this is shown whole anyway.
 HIGHLIGHT_MIN_CHARACTERS = 60
 HIGHLIGHT_MAX_SENTENCES = 200
@@ -50,12 +66,20 @@ class Lanes(StrEnum):
     LEXICAL = "lexical"
 
 
+class Mode(StrEnum):
+    """Say what a person wants to see first."""
+
+    BEST = "best"
+    OWN_FIRST = "own-first"
+    EACH_LANGUAGE = "each-language"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Which parts of the search take part. The site uses the defaults; measurements leave parts out.
 
-    ``is_balanced``: whether the question's own language and all others are searched each on their own, and
-    the advantage of the own one is taken off.
+    ``is_balanced``: whether each language is searched on its own, and its noise and the advantage of the
+    question's own language are taken off.
     """
 
     lanes: Lanes = Lanes.HYBRID
@@ -69,7 +93,8 @@ PRODUCT_OPTIONS = SearchOptions()
 class Hit:
     """One passage that answers, with all that is needed to show it.
 
-    ``score`` is its `searchapp.ranking.relevance`; ``highlight`` the span in ``text`` that answers best.
+    ``score`` is what hits are ranked by (`searchapp.ranking.relevances`); ``similarity`` and ``term_share`` are
+    what it is made of; ``highlight`` the span in ``text`` that answers best.
     """
 
     chunk_id: uuid.UUID
@@ -86,17 +111,24 @@ class Hit:
     page: int | None
     ordinal: int
     score: float
+    similarity: float
+    term_share: float
+    is_own_language: bool
     highlight: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The ranked hits of one question."""
+    """The ranked hits of one question.
+
+    ``degraded`` is the error code of the embedding service where words alone answered, else empty.
+    """
 
     query: str
     query_language: str
     took_ms: int
     hits: tuple[Hit, ...]
+    degraded: str = ""
 
 
 def search(
@@ -106,6 +138,7 @@ def search(
     collections: AbstractCollection[str] = (),
     languages: AbstractCollection[str] = (),
     limit: int = 10,
+    mode: Mode = Mode.BEST,
     is_highlighted: bool = True,
     options: SearchOptions = PRODUCT_OPTIONS,
 ) -> SearchResult:
@@ -117,14 +150,17 @@ def search(
         collections: slugs to search in; empty means all that the viewer may see.
         languages: passages in these languages only; empty means any.
         limit: number of hits wanted, cut to 1..100.
+        mode: the best answers in whatever language, those in the question's language first, or the best of
+            each language.
         is_highlighted: whether to look for the answering sentence of each hit.
         options: which parts of the search take part.
 
     Raises:
         QueryRejectedError: the question is empty or too long.
-        EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: the embedding service.
+        EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: the embedding service, where the
+            options want vectors alone. Otherwise words alone answer.
         VectorStoreUnavailableError, VectorStoreRefusedError: the vector store.
-        PermanentError: one of the two is not configured.
+        PermanentError: the vector store is not configured.
     """
     started = time.monotonic()
     if len(query) > settings.MAX_QUERY_CHARACTERS:
@@ -134,19 +170,20 @@ def search(
         raise QueryRejectedError("query_empty")
     limit = max(1, min(limit, settings.MAX_SEARCH_LIMIT))
     targets = _by_instruction(viewer, collections)
-    vectors: dict[str, NDArray[np.float32]] = {}
-    if options.lanes is not Lanes.LEXICAL:
-        vectors = {instruction: get_embedder().embed_query(text, instruction=instruction) for instruction in targets}
+    vectors, degraded = _embed(text, targets, options.lanes)
     query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
-    # Who chose languages wants no balance between them.
-    own = _own_languages(query_language) if options.is_balanced and not languages else frozenset()
-    words = "" if options.lanes is Lanes.DENSE else text
-    hits = _find(targets, vectors, words, own_languages=own, languages=languages, limit=limit)
+    question = _Question(
+        words="" if options.lanes is Lanes.DENSE else text,
+        vectors=vectors,
+        language=query_language,
+        is_balanced=options.is_balanced and bool(vectors),
+    )
+    hits = _find(question, targets, languages=languages, mode=mode, limit=limit)
     if is_highlighted and vectors:
         hits = _highlight(hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
     logger.info("search", extra={"hits": len(hits), "language": query_language, "took_ms": took_ms})
-    return SearchResult(text, query_language, took_ms, tuple(hits))
+    return SearchResult(text, query_language, took_ms, tuple(hits), degraded)
 
 
 def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str, list[int]]:
@@ -160,73 +197,171 @@ def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str,
     return dict(targets)
 
 
+def _embed(text: str, targets: dict[str, list[int]], lanes: Lanes) -> tuple[dict[str, NDArray[np.float32]], str]:
+    """Return the question's vector for each instruction, or none and the reason."""
+    if lanes is Lanes.LEXICAL:
+        return {}, ""
+    try:
+        embedder = get_embedder()
+        return {instruction: embedder.embed_query(text, instruction=instruction) for instruction in targets}, ""
+    except IsoglossError as exc:
+        if lanes is Lanes.DENSE:
+            raise
+        logger.warning("words alone answer a question: %s", exc)
+        return {}, exc.code
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question as the index takes it: its words, its vector for each instruction, none where words answer alone."""
+
+    words: str
+    vectors: dict[str, NDArray[np.float32]]
+    language: str
+    is_balanced: bool
+
+    @property
+    def own_languages(self) -> frozenset[str]:
+        """Return the languages that it counts as its own: both ways to write Chinese are one."""
+        return CHINESE if self.language in CHINESE else frozenset({self.language})
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A live passage in its place, before all that is shown of it is read."""
+
+    chunk_id: uuid.UUID
+    document_id: uuid.UUID
+    is_faq: bool
+    evidence: Evidence
+    score: float
+
+
 def _find(
+    question: _Question,
     targets: dict[str, list[int]],
-    vectors: dict[str, NDArray[np.float32]],
-    words: str,
     *,
-    own_languages: AbstractCollection[str],
     languages: AbstractCollection[str],
+    mode: Mode,
     limit: int,
 ) -> list[Hit]:
-    """Return the live hits, best first.
+    """Return the live hits in the order of the mode.
 
     A document that is replaced between the index's answer and the join leaves a candidate without a
     row; its new passages are then in the index, so asking once more finds them.
     """
+    apart = _languages_apart(question, languages) if question.is_balanced else []
+    live = Chunk.objects.filter(document__collection__in=[pk for ids in targets.values() for pk in ids])
     hits: list[Hit] = []
     for _attempt in range(2):
         candidates: list[Candidate] = []
         for instruction, collection_ids in targets.items():
             candidates += get_index().query(
-                vectors.get(instruction),
-                words,
+                question.vectors.get(instruction),
+                question.words,
                 collection_ids=collection_ids,
+                text_language=question.language,
                 languages=languages,
-                balanced=own_languages,
-                limit=limit * OVERFETCH,
+                apart=apart,
+                limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
             )
-        hits = _join(candidates, [pk for ids in targets.values() for pk in ids], own_languages=own_languages)
-        if len(hits) == len(candidates):
+        found = _rank(candidates, live, question)
+        shown = _arrange(found, mode)[:limit]
+        hits = _read(shown, live)
+        if len(found) == len(candidates) and len(hits) == len(shown):
             break
-    hits.sort(key=lambda hit: -hit.score)
-    # The rows of a FAQ are answers of their own; the passages of a text are parts of one.
-    grouped = limit_per_group(hits, lambda hit: None if hit.question else hit.document_id, most=PASSAGES_PER_DOCUMENT)
-    return grouped[:limit]
+    return hits
 
 
-def _own_languages(query_language: str) -> frozenset[str]:
-    """Return the languages that a question counts as its own: both ways to write Chinese are one."""
-    return CHINESE if query_language in CHINESE else frozenset({query_language})
+_languages_known: tuple[float, list[str]] = (0.0, [])
 
 
-def _join(
-    candidates: Sequence[Candidate], collection_ids: Sequence[int], *, own_languages: AbstractCollection[str]
-) -> list[Hit]:
-    rows = Chunk.objects.filter(document__collection__in=collection_ids).select_related("document__collection")
-    chunks = rows.in_bulk([candidate.id for candidate in candidates])
-    return [
-        Hit(
-            chunk_id=chunk.pk,
-            document_id=chunk.document_id,
-            title=chunk.document.title,
-            kind=chunk.document.kind,
-            collection_slug=chunk.document.collection.slug,
-            collection_name=chunk.document.collection.name,
-            source_name=chunk.document.source_name,
-            language=chunk.language,
-            question=chunk.question,
-            text=chunk.text,
-            heading_path=tuple(chunk.heading_path),
-            page=chunk.page,
-            ordinal=chunk.ordinal,
-            score=relevance(
-                candidate.similarity, candidate.term_share, is_own_language=chunk.language in own_languages
-            ),
+def _languages_apart(question: _Question, wanted: AbstractCollection[str]) -> list[frozenset[str]]:
+    """Return the languages to search each on their own: the question's, and those with the most documents."""
+    global _languages_known
+    until, known = _languages_known
+    if time.monotonic() > until:
+        rows = Document.objects.filter(live_version__isnull=False).order_by()
+        counts = Counter(dict(rows.values_list("language").annotate(number=Count("pk"))))
+        known = [language for language, _number in counts.most_common()]
+        is_large = counts.total() >= LARGE_SITE_DOCUMENTS
+        _languages_known = (time.monotonic() + LANGUAGES_LIFETIME_S if is_large else 0.0, known)
+    groups = [question.own_languages, *(CHINESE if code in CHINESE else frozenset({code}) for code in known)]
+    return [group for group in dict.fromkeys(groups) if not wanted or group & set(wanted)][:MAX_LANGUAGE_LANES]
+
+
+def _rank(candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Question) -> list[_Ranked]:
+    """Return the candidates that have a row, best first."""
+    rows = {
+        pk: (document_id, language, is_faq)
+        for pk, document_id, language, is_faq in live.filter(pk__in=[candidate.id for candidate in candidates])
+        .order_by()
+        .annotate(is_faq=~Q(question=""))
+        .values_list("pk", "document_id", "language", "is_faq")
+    }
+    standing = [candidate for candidate in candidates if candidate.id in rows]
+    evidence = [
+        Evidence(
+            candidate.similarity,
+            candidate.term_share,
+            _one_of(rows[candidate.id][1]),
+            rows[candidate.id][1] in question.own_languages,
         )
-        for candidate in candidates
-        if (chunk := chunks.get(candidate.id)) is not None
+        for candidate in standing
     ]
+    scores = relevances(evidence, Weights() if question.is_balanced else UNBALANCED)
+    ranked = [
+        _Ranked(candidate.id, rows[candidate.id][0], rows[candidate.id][2], passage, score)
+        for candidate, passage, score in zip(standing, evidence, scores, strict=True)
+    ]
+    return sorted(ranked, key=lambda passage: -passage.score)
+
+
+def _arrange(ranked: list[_Ranked], mode: Mode) -> list[_Ranked]:
+    """Return the passages in the order of a mode, without those that would only fill the page."""
+    # The rows of a FAQ are answers of their own; the passages of a text are parts of one.
+    kept = limit_per_group(
+        ranked, lambda passage: None if passage.is_faq else passage.document_id, most=PASSAGES_PER_DOCUMENT
+    )
+    if mode is Mode.OWN_FIRST:
+        return sorted(kept, key=lambda passage: not passage.evidence.is_own_language)
+    if mode is Mode.EACH_LANGUAGE:
+        return limit_per_group(kept, lambda passage: passage.evidence.language, most=1)
+    return kept
+
+
+def _one_of(language: str) -> str:
+    """Return the language that stands for all that count as the same."""
+    return "zh" if language in CHINESE else language
+
+
+def _read(ranked: Sequence[_Ranked], live: QuerySet[Chunk]) -> list[Hit]:
+    """Return the hits for what is still there of the passages."""
+    chunks = live.select_related("document__collection").in_bulk([passage.chunk_id for passage in ranked])
+    return [_hit(chunks[passage.chunk_id], passage) for passage in ranked if passage.chunk_id in chunks]
+
+
+def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
+    document = chunk.document
+    return Hit(
+        chunk_id=chunk.pk,
+        document_id=document.pk,
+        title=document.title,
+        kind=document.kind,
+        collection_slug=document.collection.slug,
+        collection_name=document.collection.name,
+        source_name=document.source_name,
+        language=chunk.language,
+        question=chunk.question,
+        text=chunk.text,
+        heading_path=tuple(chunk.heading_path),
+        page=chunk.page,
+        ordinal=chunk.ordinal,
+        score=passage.score,
+        similarity=passage.evidence.similarity,
+        term_share=passage.evidence.term_share,
+        is_own_language=passage.evidence.is_own_language,
+    )
 
 
 def _highlight(hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list[Hit]:

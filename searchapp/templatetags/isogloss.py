@@ -50,6 +50,14 @@ def excerpt(hit: Hit) -> Excerpt:
 
 
 @register.filter
+def reason(hit: Hit) -> str:
+    """Return in one line why a hit stands where it does."""
+    return presentation.reason(
+        similarity=hit.similarity, term_share=hit.term_share, is_own_language=hit.is_own_language
+    )
+
+
+@register.filter
 def whole(hit: Hit) -> Excerpt:
     """Return a hit's whole passage."""
     return presentation.whole(hit.text, hit.highlight)

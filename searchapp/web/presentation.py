@@ -6,6 +6,7 @@ from datetime import datetime
 
 from babel import Locale
 from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext as _
 
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
 from searchapp.models import Document
@@ -84,6 +85,17 @@ def excerpt(text: str, highlight: tuple[int, int] | None) -> Excerpt:
         is_cut_before=first > 0,
         is_cut_after=last < len(text),
     )
+
+
+def reason(*, similarity: float, term_share: float, is_own_language: bool) -> str:
+    """Return in one line why a passage stands where it does."""
+    parts = []
+    if similarity:
+        parts.append(_("meaning %(percent)d %%") % {"percent": round(100 * max(0.0, similarity))})
+    if round(100 * term_share):
+        parts.append(_("rare words %(percent)d %%") % {"percent": round(100 * term_share)})
+    parts.append(_("language of the question") if is_own_language else _("another language"))
+    return " · ".join(parts)
 
 
 def language_name(code: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from searchapp.models import Collection, Document
 from searchapp.services import indexing
@@ -204,13 +205,29 @@ def test_search_unusable_question_is_refused_with_its_reason(
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
 
 
-def test_search_service_down_is_503_with_a_sentence(admin: Client, settings) -> None:
-    CollectionFactory.create()
-    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:9/v1"
+def test_search_embedding_service_down_answers_by_words_and_names_the_reason(admin: Client, settings: Settings) -> None:
+    index(CollectionFactory.create(), TEXT)
+    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:1/v1"
+    forget_backends()
+    found = admin.get("/api/v1/search", {"q": "suitcase"}).json()
+    assert found["degraded"] == "embedding_unreachable"
+    assert [hit["title"] for hit in found["hits"]] == ["Lost luggage"]
+
+
+def test_search_vector_store_down_is_503_with_a_sentence(admin: Client, settings: Settings) -> None:
+    settings.QDRANT_URL = "http://127.0.0.1:1"
     forget_backends()
     response = admin.get("/api/v1/search", {"q": "suitcase"})
-    assert (response.status_code, response.json()["error"]["code"]) == (503, "embedding_unreachable")
-    assert "127.0.0.1" not in response.content.decode()
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "vector_store_unreachable"
+
+
+def test_search_mode_is_taken_and_an_unknown_one_refused(admin: Client) -> None:
+    library = CollectionFactory.create()
+    for number in range(2):
+        index(library, f"# Lost luggage {number}\n\nReport a lost suitcase at counter {number}.")
+    assert len(admin.get("/api/v1/search", {"q": "suitcase", "mode": "each-language"}).json()["hits"]) == 1
+    assert admin.get("/api/v1/search", {"q": "suitcase", "mode": "sideways"}).status_code == 422
 
 
 def test_openapi_describes_every_route(client: Client, site: None) -> None:

@@ -8,8 +8,8 @@ from searchapp.embedding import EmbeddingUnavailableError
 from searchapp.index import VectorStoreUnavailableError
 from searchapp.models import Collection, Document
 from searchapp.models.knowledge import Visibility
-from searchapp.ranking import OWN_LANGUAGE_OFFSET
-from searchapp.services.searching import Lanes, QueryRejectedError, SearchOptions, search
+from searchapp.ranking import Weights
+from searchapp.services.searching import Lanes, Mode, QueryRejectedError, SearchOptions, search
 from tests.factories import CollectionFactory, UserFactory, index
 from tests.integration.conftest import forget_backends
 
@@ -83,7 +83,8 @@ def test_search_dense_lane_alone_ranks_by_similarity(library: Collection) -> Non
     scores = [hit.score for hit in search("E-217 window open", AnonymousUser(), options=options).hits]
     assert len(scores) == 4  # whatever shares no word is found as well
     assert max(scores) <= 1.0
-    assert scores[0] < search("E-217 window open", AnonymousUser()).hits[0].score
+    both = SearchOptions(is_balanced=False)
+    assert scores[0] < search("E-217 window open", AnonymousUser(), options=both).hits[0].score
 
 
 def test_search_lexical_lane_alone_finds_words_without_the_embedding_service(
@@ -98,11 +99,10 @@ def test_search_lexical_lane_alone_finds_words_without_the_embedding_service(
 
 def test_search_without_balance_takes_nothing_off_the_questions_own_language(library: Collection) -> None:
     question = "Where do I report a lost suitcase?"
-    balanced = search(question, AnonymousUser()).hits
-    plain = search(question, AnonymousUser(), options=SearchOptions(is_balanced=False)).hits
-    assert {hit.title: hit.score for hit in plain}["Lost luggage"] == pytest.approx(
-        {hit.title: hit.score for hit in balanced}["Lost luggage"] + OWN_LANGUAGE_OFFSET
-    )
+    balanced = search(question, AnonymousUser()).hits[0]
+    plain = search(question, AnonymousUser(), options=SearchOptions(is_balanced=False)).hits[0]
+    assert plain.title == balanced.title == "Lost luggage"
+    assert plain.score == pytest.approx(balanced.score / Weights().own_language)
 
 
 def test_search_language_filter_keeps_only_that_language(library: Collection) -> None:
@@ -194,15 +194,57 @@ def test_search_hostile_question_is_answered_as_any_other(library: Collection, q
     assert search(question, AnonymousUser()).query
 
 
-def test_search_embedding_service_down_says_so(library: Collection, settings) -> None:
-    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:9/v1"
+def test_search_embedding_service_down_words_answer_and_the_result_says_so(
+    library: Collection, settings: Settings
+) -> None:
+    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:1/v1"
     forget_backends()
+    result = search("lost suitcase", AnonymousUser())
+    assert [hit.title for hit in result.hits] == ["Lost luggage"]
+    assert result.degraded == "embedding_unreachable"
     with pytest.raises(EmbeddingUnavailableError):
-        search("lost suitcase", AnonymousUser())
+        search("lost suitcase", AnonymousUser(), options=SearchOptions(Lanes.DENSE))
 
 
-def test_search_vector_store_down_says_so(library: Collection, settings) -> None:
-    settings.QDRANT_URL = "http://127.0.0.1:9"
+def test_search_embedding_service_not_set_up_words_answer(library: Collection, settings: Settings) -> None:
+    settings.EMBEDDING_BASE_URL = ""
+    forget_backends()
+    result = search("lost suitcase", AnonymousUser())
+    assert (len(result.hits), result.degraded) == (1, "embedding_not_configured")
+
+
+def test_search_vector_store_down_says_so(library: Collection, settings: Settings) -> None:
+    settings.QDRANT_URL = "http://127.0.0.1:1"
     forget_backends()
     with pytest.raises(VectorStoreUnavailableError):
         search("lost suitcase", AnonymousUser())
+
+
+def test_search_own_language_first_keeps_the_rest_behind(library: Collection) -> None:
+    index(library, "# Verlorene Koffer\n\nIm Winter ist der Schalter geschlossen.")
+    question = "Wo melde ich einen verlorenen Koffer?"
+    languages = [hit.language for hit in search(question, AnonymousUser(), mode=Mode.OWN_FIRST).hits]
+    assert languages == ["de", "de", *languages[2:]]
+    assert set(languages[2:]) == {"en", "zh"}
+
+
+def test_search_one_hit_for_each_language_is_the_best_of_it(library: Collection) -> None:
+    index(library, "# Stations\n\nThe trains stop in twelve towns.")
+    hits = search("我的行李箱丢了怎么办？", AnonymousUser(), mode=Mode.EACH_LANGUAGE).hits
+    assert sorted(hit.language for hit in hits) == ["de", "en", "zh"]
+    assert hits[0].title == "Lost luggage"
+
+
+@pytest.mark.parametrize(
+    ("question", "title"),
+    [("伺服器錯誤", "服务器错误"), ("أخطاء الخدمه", "خدمة"), ("When do the servers restart?", "Server")],
+    ids=["Traditional and Simplified", "Arabic letter forms", "stems"],
+)
+def test_search_words_in_another_form_find_the_passage_without_vectors(
+    collection: Collection, question: str, title: str
+) -> None:
+    index(collection, "# 服务器错误\n\n伺服器错误时请联系管理员，服务器会在一小时内恢复。")
+    index(collection, "# خدمة\n\nتظهر اخطاء الخدمة في هذه الصفحة من الموقع.")
+    index(collection, "# Server\n\nEvery server of ours is restarted on Sunday night.")
+    hits = search(question, AnonymousUser(), options=SearchOptions(Lanes.LEXICAL)).hits
+    assert [hit.title for hit in hits] == [title]

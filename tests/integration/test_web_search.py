@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from searchapp.models import Collection, Document
 from searchapp.web.presentation import EXCERPT_CHARACTERS, excerpt, language_name, text_direction
@@ -65,12 +66,48 @@ def test_search_question_that_cannot_be_asked_is_400_with_a_sentence(client: Cli
     assert "Type a question" in page.text or "at most 2,000 characters" in page.text
 
 
-def test_search_service_down_is_503_with_a_sentence(client: Client, collection: Collection, settings) -> None:
-    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:9/v1"
+def test_search_embedding_service_down_shows_what_words_find_and_says_so(
+    client: Client, collection: Collection, settings: Settings
+) -> None:
+    index(collection, TEXT)
+    settings.EMBEDDING_BASE_URL = "http://127.0.0.1:1/v1"
+    forget_backends()
+    page = client.get("/", {"q": "suitcase"}, headers=HTMX)
+    assert page.status_code == 200
+    assert "Only passages with the same words are shown." in page.text
+    assert "The embedding service cannot be reached." in page.text
+    assert "lost suitcase" in page.text
+    nothing = client.get("/", {"q": "行李箱"}, headers=HTMX).text
+    assert "Only passages with the same words are shown." in nothing
+    assert "Use words of the documents themselves" in nothing
+
+
+def test_search_vector_store_down_is_503_with_a_sentence(
+    client: Client, collection: Collection, settings: Settings
+) -> None:
+    settings.QDRANT_URL = "http://127.0.0.1:1"
     forget_backends()
     page = client.get("/", {"q": "suitcase"}, headers=HTMX)
     assert page.status_code == 503
-    assert "The embedding service cannot be reached." in page.text
+    assert "The vector store cannot be reached." in page.text
+
+
+def test_search_mode_orders_the_page_and_stays_chosen(client: Client, collection: Collection) -> None:
+    index(collection, TEXT)
+    index(collection, "# Lost and found\n\nThe counter keeps what was lost.")
+    assert client.get("/", {"q": "lost", "mode": "each-language"}).text.count("data-hit-link") == 1
+    page = client.get("/", {"q": "lost", "mode": "own-first"}).text
+    assert '<option value="own-first" selected>' in page
+    assert page.count("data-hit-link") == 2
+    assert client.get("/", {"q": "lost", "mode": "no-such"}).status_code == 200
+
+
+def test_search_hit_says_in_a_line_why_it_stands_there(client: Client, collection: Collection) -> None:
+    index(collection, TEXT)
+    assert re.search(
+        r"meaning \d+ % · rare words \d+ % · language of the question", client.get("/", {"q": "lost suitcase"}).text
+    )
+    assert re.search(r"meaning \d+ % · another language", client.get("/", {"q": "我的行李箱丢了"}).text)
 
 
 def test_search_markup_in_documents_and_questions_is_shown_as_text(client: Client, collection: Collection) -> None:

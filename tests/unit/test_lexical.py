@@ -21,11 +21,32 @@ from searchapp.language import lexical_terms
             ["kube-proxy", "kube", "proxy", "v1.2.3", "v1", "2", "3", "a@b.org", "a", "b", "org"],
         ),
         ("水", ["水"]),
+        ("伺服器錯誤", ["伺服", "服器", "器错", "错误"]),
+        ("أحمد إلى مكتبة", ["احمد", "الي", "مكتبه"]),
+        ("کتابی", ["كتابي"]),
+        ("ज़रूर गाँव", ["जरूर", "गांव"]),
+        ("١٢٣ १२३", ["123", "123"]),
         ("?! 🧳", []),
     ],
 )
 def test_lexical_terms_every_script_is_cut_and_folded(text: str, terms: list[str]) -> None:
     assert lexical_terms(text) == terms
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "terms"),
+    [
+        ("lost suitcases", "en", ["lost", "suitcases", "suitcas~"]),
+        ("verlorene Häuser", "de", ["verlorene", "verlor~", "hauser", "haus~"]),
+        ("поездами", "ru", ["поездами", "поезд~"]),
+        ("suitcases", "zh", ["suitcases"]),
+        ("suitcases", "", ["suitcases"]),
+    ],
+)
+def test_lexical_terms_stem_is_one_more_term_where_the_language_has_endings(
+    text: str, language: str, terms: list[str]
+) -> None:
+    assert lexical_terms(text, language=language) == terms
 
 
 def test_document_vector_repetition_counts_less_and_less() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from searchapp.ranking import best_span, limit_per_group, relevance
+from searchapp.ranking import UNBALANCED, Evidence, Weights, best_span, limit_per_group, relevances
 
 
 def test_limit_per_group_keeps_order_and_spares_the_ungrouped() -> None:
@@ -17,9 +17,40 @@ def test_best_span_nearest_sentence_wins() -> None:
     assert best_span(query, sentences, [(0, 3), (3, 9), (9, 12)]) == (3, 9)
 
 
-def test_relevance_words_lift_and_the_own_language_is_taken_off() -> None:
-    plain = relevance(0.4, 0.0, is_own_language=False)
-    assert plain == 0.4
-    assert relevance(0.4, 0.5, is_own_language=False) > plain
-    assert relevance(0.4, 0.0, is_own_language=True) < plain
-    assert relevance(0.4, 0.5, is_own_language=True) > plain
+def evidence(similarity: float, *, words: float = 0.0, language: str = "en", is_own: bool = False) -> Evidence:
+    return Evidence(similarity, words, language, is_own)
+
+
+def test_relevances_words_lift_and_the_own_language_is_taken_off() -> None:
+    passages = [evidence(0.4), evidence(0.4, words=0.5), evidence(0.4, language="zh", is_own=True)]
+    plain, lifted, own = relevances(passages, Weights())
+    assert own < plain == 0.4 < lifted
+
+
+def test_relevances_crowd_in_one_language_does_not_bury_the_answer_in_another() -> None:
+    crowd = [evidence(0.42 - 0.001 * number, language="zh") for number in range(30)]
+    answer = [evidence(0.41)]
+    noise = [evidence(0.2) for _ in range(20)]
+    scores = relevances([*crowd, *answer, *noise], Weights())
+    assert max(scores) == scores[len(crowd)]
+    assert relevances([*crowd, *answer, *noise], UNBALANCED)[len(crowd)] < 0.42
+
+
+def test_relevances_noise_in_the_own_language_stays_below_a_weak_answer_in_another() -> None:
+    own_noise = [evidence(0.30, language="de", is_own=True) for _ in range(30)]
+    others = [evidence(0.36), *[evidence(0.25) for _ in range(29)]]
+    scores = relevances([*own_noise, *others], Weights())
+    assert max(scores) == scores[len(own_noise)]
+
+
+def test_relevances_few_passages_of_a_language_are_not_taken_for_a_quiet_one() -> None:
+    loud = [evidence(0.5 - 0.001 * number) for number in range(30)]
+    few = [evidence(0.36, language="fr")]
+    scores = relevances([*loud, *few], Weights())
+    assert scores[-1] < scores[0]
+
+
+def test_relevances_below_the_noise_the_own_language_is_no_advantage() -> None:
+    passages = [evidence(-0.4), evidence(-0.4, language="zh", is_own=True)]
+    other, own = relevances(passages, Weights())
+    assert own == other

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from searchapp.models import Collection
-from searchapp.ranking import OWN_LANGUAGE_OFFSET, TERM_WEIGHT
+from searchapp.ranking import Weights
 from searchapp.services import searching
 from searchapp.services.evaluating.bases import Base, Progress, index_settings, indexed
 from searchapp.services.evaluating.runs import RANKED_KEPT, Ranking, Run, Setting
 from searchapp.services.evaluating.sets import (
+    EvaluationError,
     EvaluationSet,
     Question,
     Unit,
@@ -148,7 +149,7 @@ def ask_collections(collections: Sequence[Collection], *, limit: int, options: S
     slugs = [collection.slug for collection in collections]
 
     def ask(text: str, languages: Sequence[str]) -> Sequence[Hit]:
-        return searching.search(
+        result = searching.search(
             text[: settings.MAX_QUERY_CHARACTERS],
             viewer,
             collections=slugs,
@@ -156,7 +157,10 @@ def ask_collections(collections: Sequence[Collection], *, limit: int, options: S
             limit=limit,
             is_highlighted=False,
             options=options,
-        ).hits
+        )
+        if result.degraded:
+            raise EvaluationError("search_degraded", f"words alone answered: {result.degraded}")
+        return result.hits
 
     return ask
 
@@ -167,8 +171,7 @@ def current_settings(options: SearchOptions, *, has_headings: bool) -> dict[str,
         **index_settings(has_headings=has_headings),
         "lanes": str(options.lanes),
         "is_balanced": options.is_balanced,
-        "term_weight": TERM_WEIGHT,
-        "own_language_offset": OWN_LANGUAGE_OFFSET,
+        **{f"weight_{name}": value for name, value in asdict(Weights()).items()},
     }
 
 

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from searchapp.errors import IsoglossError
@@ -17,7 +18,7 @@ from searchapp.models import Chunk, Collection, Document
 from searchapp.services import searching
 from searchapp.services.collections import visible_to
 from searchapp.services.reasons import sentence
-from searchapp.services.searching import QueryRejectedError
+from searchapp.services.searching import Mode, QueryRejectedError
 from searchapp.web.presentation import STATUS_FILTERS, language_choices
 from searchapp.web.requests import HtmxRequest
 
@@ -27,6 +28,11 @@ MAX_COLLECTION_CHOICES = 200
 # Examples are looked for among so many documents, the latest.
 EXAMPLE_CANDIDATES = 60
 MAX_EXAMPLES = 6
+MODE_NAMES = {
+    Mode.BEST: _("Best answer in any language"),
+    Mode.OWN_FIRST: _("Language of the question first"),
+    Mode.EACH_LANGUAGE: _("One answer for each language"),
+}
 
 
 @require_safe
@@ -37,6 +43,8 @@ def search(request: HtmxRequest) -> HttpResponse:
         "query": request.GET.get("q", ""),
         "collection": request.GET.get("collection", "").replace("\x00", ""),  # PostgreSQL takes no null characters
         "language": request.GET.get("language", ""),
+        "mode": _mode(request.GET.get("mode", "")),
+        "modes": MODE_NAMES,
     }
     status = HTTPStatus.OK
     if "q" in request.GET:
@@ -44,6 +52,8 @@ def search(request: HtmxRequest) -> HttpResponse:
         if "result" in context and not context["result"].hits:
             working = Document.objects.filter(collection__in=visible, status__in=STATUS_FILTERS["working"])
             context["working"] = working.count()
+        if "result" in context and context["result"].degraded:
+            context["degraded"] = sentence(context["result"].degraded)
     if request.htmx:
         response = render(request, "search/_results.html", context, status=status)
     else:
@@ -65,6 +75,7 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
             request.user,
             collections=_given(context["collection"]),
             languages=_given(context["language"]),
+            mode=context["mode"],
         )
     except QueryRejectedError as exc:
         context["problem"] = sentence(exc.code)
@@ -74,6 +85,11 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
         context["outage"] = sentence(exc.code)
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.OK
+
+
+def _mode(value: str) -> Mode:
+    """Return the mode of that name; an unknown one is the usual one, since addresses are typed and kept."""
+    return Mode(value) if value in list(Mode) else Mode.BEST
 
 
 def _given(value: str) -> list[str]:
