@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 
@@ -25,6 +26,9 @@ def get_embedder() -> Embedder:
         api_key=settings.EMBEDDING_API_KEY,
         dimensions=settings.EMBEDDING_DIMENSIONS,
         timeout_s=settings.EMBEDDING_TIMEOUT_S,
+        family=settings.EMBEDDING_FAMILY,
+        max_tokens=settings.EMBEDDING_MAX_TOKENS,
+        tokenizer=Path(settings.EMBEDDING_TOKENIZER) if settings.EMBEDDING_TOKENIZER else None,
     )
 
 

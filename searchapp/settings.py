@@ -67,6 +67,23 @@ EMBEDDING_MODEL = env.text(
 EMBEDDING_DIMENSIONS = env.integer(
     "EMBEDDING_DIMENSIONS", default=0, help="Length of the vectors; 0 takes what the model gives."
 )
+EMBEDDING_FAMILY = env.choice(
+    "EMBEDDING_FAMILY",
+    ("auto", "qwen3", "bge", "e5", "gte", "jina", "none"),
+    default="auto",
+    help="How the model wants texts framed: auto (by its name), qwen3, bge, e5, gte, jina or none.",
+)
+EMBEDDING_MAX_TOKENS = env.integer(
+    "EMBEDDING_MAX_TOKENS", default=0, help="Tokens a text must stay below; 0 takes what the service tells."
+)
+EMBEDDING_TOKENIZER = env.text(
+    "EMBEDDING_TOKENIZER", help="Folder with the model's tokenizer.json. Unset: the service counts tokens."
+)
+EMBEDDING_CACHE_BYTES = (
+    env.integer("EMBEDDING_CACHE_MB", default=512, help="Room for vectors of texts seen before, in MiB; 0 keeps none.")
+    * 1024
+    * 1024
+)
 LOCAL_EMBEDDING_MODEL = env.text(
     "LOCAL_EMBEDDING_MODEL",
     help="Folder or hub name of a model2vec (static) or Qwen3-Embedding model for the local embedding server. "
@@ -142,6 +159,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "searchapp.web.context.outage",
             ],
         },
     }

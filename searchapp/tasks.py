@@ -11,7 +11,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from searchapp.errors import IsoglossError
-from searchapp.services import indexing
+from searchapp.services import embedding_cache, indexing, outages
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def _send(document_ids: list[uuid.UUID]) -> None:
 @shared_task
 def index_document(document_id: str) -> None:
     """Index one document."""
-    indexing.index_document(uuid.UUID(document_id))
+    indexing.index_when_possible(uuid.UUID(document_id))
 
 
 @shared_task
@@ -50,6 +50,8 @@ def maintain() -> None:
     """Put back what was left, send messages for what is due, pay what is owed to the index."""
     global _last_index_check
     indexing.recover_abandoned()
+    outages.try_again()
+    embedding_cache.prune()
     _send(indexing.take_due())
     try:
         indexing.settle_sweeps()

@@ -1,7 +1,7 @@
 """Everything that is true about the site; the vector index and the broker are derived from it."""
 
 from searchapp.models.access import ApiToken, Membership
-from searchapp.models.embedding import ModelFingerprint
+from searchapp.models.embedding import EmbeddingCacheEntry, ModelFingerprint, ServiceOutage
 from searchapp.models.evaluation import EvaluationBase
 from searchapp.models.knowledge import Chunk, Collection, Document, IndexSweep
 
@@ -10,8 +10,10 @@ __all__ = [
     "Chunk",
     "Collection",
     "Document",
+    "EmbeddingCacheEntry",
     "EvaluationBase",
     "IndexSweep",
     "Membership",
     "ModelFingerprint",
+    "ServiceOutage",
 ]

@@ -38,3 +38,38 @@ class ModelFingerprint(models.Model):
     def vectors(self) -> NDArray[np.float32]:
         """Return the vectors of the probe, ``(texts, dimensions)`` float32, unit L2 norm."""
         return np.frombuffer(bytes(self.probe), dtype="<f4").reshape(-1, self.dimensions)
+
+
+class EmbeddingCacheEntry(models.Model):
+    """The vector of one text from one model, kept so that the text is embedded once.
+
+    ``key`` is the SHA-256 of the fingerprint, the family and the text; ``vector`` little-endian float16: half
+    the room of float32, and its rounding (2^-11) is below that of the bf16 that services compute in.
+    """
+
+    key = models.CharField(primary_key=True, max_length=64)
+    vector = models.BinaryField()
+    last_used_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["last_used_at"])]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class ServiceOutage(models.Model):
+    """A service that does not answer now: work that needs it waits until it is tried again.
+
+    The row exists while the outage lasts. ``next_try_at`` is moved by compare-and-set, so that one process tries.
+    """
+
+    service = models.CharField(primary_key=True, max_length=30)
+    since = models.DateTimeField()
+    code = models.CharField(max_length=60)
+    detail = models.TextField(blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.code}"

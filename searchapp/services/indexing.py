@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -30,12 +31,13 @@ from numpy.typing import NDArray
 
 from searchapp.backends import get_embedder, get_index
 from searchapp.chunking import Passage, cut
-from searchapp.embedding import blend, estimate_tokens
+from searchapp.embedding import EmbeddingRefusedError, EmbeddingUnavailableError, blend, estimate_tokens
 from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError, TransientError
 from searchapp.index import Point
 from searchapp.language import clean_text
 from searchapp.models import Chunk, Document, IndexSweep
 from searchapp.parsing import FaqColumns, ParseError, ParseLimits, parse
+from searchapp.services import embedding_cache, outages
 from searchapp.services.documents import order_sweep, title_from_name
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,9 @@ MESSAGE_LIFETIME_S = 60
 MAX_MESSAGES_A_ROUND = 200
 MAX_SWEEPS_A_ROUND = 100
 SWEEP_RETRY = timedelta(seconds=10)
-EMBED_BATCH_PASSAGES = 64
+# What is embedded while the former is stored: several batches, so that the service is sent the next before the last
+# answer is here.
+WINDOW_PASSAGES = 256
 INDEX_CHECK_INTERVAL_S = 60.0
 # Shares of the context in a passage's vector, chosen on the development sets (docs/evaluation.md).
 QUESTION_SHARE = 0.4
@@ -65,6 +69,20 @@ class LeaseLostError(IsoglossError):
 
     def __init__(self) -> None:
         super().__init__("lease_lost")
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A passage as it is embedded and stored.
+
+    ``context`` is the question of a FAQ row and the headings above; ``share`` how far it draws the vector.
+    """
+
+    passage: Passage
+    id: uuid.UUID
+    text: str
+    context: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +118,19 @@ def index_document(document_id: uuid.UUID, *, has_headings: bool = True) -> None
     started = time.monotonic()
     try:
         with _heartbeat(job):
-            passages = _read_and_cut(job)
+            cuts = _read_and_cut(job)
             if not has_headings:
-                passages = [replace(passage, heading_path=()) for passage in passages]
+                cuts = [replace(passage, heading_path=()) for passage in cuts]
+            passages = [_prepare(job.document, passage) for passage in cuts]
             _embed_and_store(job, passages)
             _switch(job, passages)
+        outages.note_answer()
     except LeaseLostError:
         logger.info("document was taken away while it was indexed", extra={"document_id": document_id})
         order_sweep(document_id)
+    except EmbeddingUnavailableError as exc:
+        outages.note_failure(exc)
+        _put_back(job, exc, counts=False)
     except ServiceUnavailableError as exc:
         _put_back(job, exc, counts=False)
     except TransientError as exc:
@@ -125,6 +148,15 @@ def index_document(document_id: uuid.UUID, *, has_headings: bool = True) -> None
             extra={"document_id": document_id, "passages": len(passages), "took_ms": took_ms},
         )
     settle_sweeps(document_id)
+
+
+def index_when_possible(document_id: uuid.UUID) -> None:
+    """Index one queued document, or leave it for later while the embedding service is out.
+
+    What waits is sent again as soon as the service answers (`outages.note_answer`).
+    """
+    if not outages.is_embedding_out():
+        index_document(document_id)
 
 
 def recover_abandoned() -> int:
@@ -145,7 +177,12 @@ def recover_abandoned() -> int:
 
 
 def take_due() -> list[uuid.UUID]:
-    """Return the queued documents that a message should be sent for now, oldest first, and note the sending."""
+    """Return the queued documents that a message should be sent for now, oldest first, and note the sending.
+
+    None while the embedding service is out.
+    """
+    if outages.is_embedding_out():
+        return []
     now = timezone.now()
     due = Document.objects.filter(
         Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
@@ -284,63 +321,91 @@ def _read_and_cut(job: _Job) -> list[Passage]:
     return passages
 
 
-def _embed_and_store(job: _Job, passages: Sequence[Passage]) -> None:
+def _prepare(document: Document, passage: Passage) -> _Prepared:
+    context = "\n".join(
+        text for part in (passage.question, " ".join(passage.heading_path)) if (text := clean_text(part))
+    )
+    text = "\n".join(part for part in (context, clean_text(passage.text)) if part)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return _Prepared(
+        passage,
+        id=uuid.uuid5(CHUNK_NAMESPACE, f"{document.pk}:{document.version}:{passage.ordinal}:{digest}"),
+        text=text,
+        context=context,
+        share=(QUESTION_SHARE if passage.question else HEADINGS_SHARE) if context else 0.0,
+    )
+
+
+def _embed_and_store(job: _Job, passages: Sequence[_Prepared]) -> None:
+    """Embed window by window, each while the one before is stored."""
     job.update(status=Document.Status.EMBEDDING, progress_total=len(passages))
-    embedder, index = get_embedder(), get_index()
-    index.ensure(embedder.dimensions)
-    document = job.document
-    for start in range(0, len(passages), EMBED_BATCH_PASSAGES):
-        batch = passages[start : start + EMBED_BATCH_PASSAGES]
-        index.upsert(
-            [
-                Point(
-                    id=_chunk_id(document, passage),
-                    document_id=document.pk,
-                    collection_id=document.collection_id,
-                    language=passage.language,
-                    run=document.run,
-                    text=_embedded_text(passage),
-                )
-                for passage in batch
-            ],
-            _embed(batch),
-        )
-        job.update(progress_done=start + len(batch))
+    index = get_index()
+    index.ensure(get_embedder().dimensions)
+    with ThreadPoolExecutor(1, thread_name_prefix="storing") as storing:
+        under_way: Future[None] | None = None
+        done = 0
+        for start in range(0, len(passages), WINDOW_PASSAGES):
+            window = passages[start : start + WINDOW_PASSAGES]
+            vectors = _embed(window)
+            if under_way is not None:
+                under_way.result()
+                job.update(progress_done=done)
+            under_way = storing.submit(index.upsert, [_point(job.document, prepared) for prepared in window], vectors)
+            done = start + len(window)
+        if under_way is not None:
+            under_way.result()
+            job.update(progress_done=done)
 
 
-def _embed(passages: Sequence[Passage]) -> NDArray[np.float32]:
+def _point(document: Document, prepared: _Prepared) -> Point:
+    return Point(
+        id=prepared.id,
+        document_id=document.pk,
+        collection_id=document.collection_id,
+        language=prepared.passage.language,
+        run=document.run,
+        text=prepared.text,
+    )
+
+
+def _embed(passages: Sequence[_Prepared]) -> NDArray[np.float32]:
     """Embed passages with their context, and draw each towards its context on its own.
 
     A question is more like the question of a FAQ row, or like a heading, than like the text below it.
+
+    Raises:
+        EmbeddingRefusedError: the service refuses a passage, which is named; the others are in the cache by then.
+        EmbeddingUnavailableError, EmbeddingBusyError: the embedding service.
     """
-    embedder = get_embedder()
-    contexts = [_context(passage) for passage in passages]
-    distinct = {text: row for row, text in enumerate(dict.fromkeys(contexts))}
-    shares = np.array(
-        [
-            (QUESTION_SHARE if passage.question else HEADINGS_SHARE) if context else 0.0
-            for passage, context in zip(passages, contexts, strict=True)
-        ],
-        dtype=np.float32,
-    )
-    vectors = embedder.embed_documents([_embedded_text(passage) for passage in passages])
-    rows = embedder.embed_documents([text or "-" for text in distinct])
-    return blend(vectors, rows[[distinct[context] for context in contexts]], shares)
+    contexts = list(dict.fromkeys(prepared.context for prepared in passages if prepared.context))
+    texts = [prepared.text for prepared in passages]
+    vectors, errors = embedding_cache.embed_documents(get_embedder(), texts + contexts)
+    for position, error in errors.items():
+        if position < len(texts):
+            place = _place(passages[position].passage)
+            raise EmbeddingRefusedError(error.code, f"{place}: {error.detail}") from error
+    rows = {text: row for row, text in enumerate(contexts, start=len(texts)) if row not in errors}
+    shares = [prepared.share if prepared.context in rows else 0.0 for prepared in passages]
+    # A passage without a context has a share of 0, and then its own vector will do in its place.
+    context_rows = [rows.get(prepared.context, position) for position, prepared in enumerate(passages)]
+    return blend(vectors[: len(texts)], vectors[context_rows], np.array(shares, dtype=np.float32))
 
 
-def _context(passage: Passage) -> str:
-    """Return the question of a FAQ row and the headings above a passage."""
-    return "\n".join(text for part in (passage.question, " ".join(passage.heading_path)) if (text := clean_text(part)))
+def _place(passage: Passage) -> str:
+    """Say for staff which passage it is."""
+    place = f"passage {passage.ordinal + 1}"
+    if passage.page is not None:
+        place += f", page {passage.page}"
+    if passage.heading_path:
+        place += f", under {' / '.join(passage.heading_path)!r}"
+    return place
 
 
-def _embedded_text(passage: Passage) -> str:
-    return "\n".join(text for text in (_context(passage), clean_text(passage.text)) if text)
-
-
-def _switch(job: _Job, passages: Sequence[Passage]) -> None:
+def _switch(job: _Job, prepared_passages: Sequence[_Prepared]) -> None:
     """Make the new passages the document's own, in one step that readers see whole or not at all."""
     document = job.document
     former_file = document.live_file
+    passages = [prepared.passage for prepared in prepared_passages]
     with transaction.atomic():
         job.update(
             status=Document.Status.READY,
@@ -361,7 +426,7 @@ def _switch(job: _Job, passages: Sequence[Passage]) -> None:
         Chunk.objects.bulk_create(
             [
                 Chunk(
-                    id=_chunk_id(document, passage),
+                    id=prepared.id,
                     document=document,
                     version=document.version,
                     ordinal=passage.ordinal,
@@ -374,7 +439,7 @@ def _switch(job: _Job, passages: Sequence[Passage]) -> None:
                     language=passage.language,
                     token_count=passage.token_count,
                 )
-                for passage in passages
+                for prepared, passage in zip(prepared_passages, passages, strict=True)
             ],
             batch_size=500,
         )
@@ -428,11 +493,6 @@ def _end(job: _Job, **values: object) -> None:
     except LeaseLostError:
         logger.info("document was taken away before its end", extra={"document_id": job.document.pk})
         order_sweep(job.document.pk)
-
-
-def _chunk_id(document: Document, passage: Passage) -> uuid.UUID:
-    digest = hashlib.sha256(_embedded_text(passage).encode()).hexdigest()
-    return uuid.uuid5(CHUNK_NAMESPACE, f"{document.pk}:{document.version}:{passage.ordinal}:{digest}")
 
 
 def _main_language(passages: Sequence[Passage]) -> str:

@@ -50,6 +50,9 @@ _SENTENCES: dict[str, str | Promise] = {
         "The vectors have another length than expected. "
         "An administrator has to check EMBEDDING_DIMENSIONS and the model, then retry."
     ),
+    "embedding_tokenizer": _(
+        "The tokenizer cannot be read. An administrator has to check EMBEDDING_TOKENIZER, then retry."
+    ),
     "vector_store_not_configured": _(
         "No vector store is set up. Start the site with script/serve, or set its address."
     ),

@@ -14,8 +14,8 @@ from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from searchapp.backends import get_index
-from searchapp.models import Chunk, Collection, Document
-from searchapp.services import documents, indexing
+from searchapp.models import Chunk, Collection, Document, ServiceOutage
+from searchapp.services import documents, indexing, outages
 from searchapp.services.searching import Lanes, SearchOptions, search
 from tests.factories import index, upload
 from tests.integration.conftest import forget_backends
@@ -226,6 +226,8 @@ def test_index_document_service_down_waits_with_a_reason_and_goes_on(
     setattr(settings, variable, address)
     forget_backends()
     Document.objects.update(next_attempt_at=timezone.now())
+    ServiceOutage.objects.update(next_try_at=timezone.now())
+    outages.try_again()
     assert indexing.take_due() == [document.pk]
     indexing.index_document(document.pk)
     document.refresh_from_db()
