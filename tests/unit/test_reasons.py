@@ -17,6 +17,7 @@ INTERNAL = {
     "sets_differ",
     "evaluation_running",
     "run_unreadable",
+    "search_degraded",
 }
 
 
