@@ -307,7 +307,13 @@ class Embedder:
         """Return the parts of each text that is too long for the model, by its position."""
         # Every model known reads 512 tokens, so what cannot have as many needs no question to the service.
         least_cap = self._max_tokens or 512
-        suspects = [position for position, text in enumerate(texts) if most_tokens(frame(text)) >= least_cap]
+        reserve = most_tokens(frame("x"))
+        suspects = [
+            position
+            for position, text in enumerate(texts)
+            # The first is much the faster: no tokenizer makes more tokens of ASCII than there are characters.
+            if not (text.isascii() and len(text) < least_cap - reserve) and most_tokens(frame(text)) >= least_cap
+        ]
         if not suspects:
             return {}
         cap = self.max_tokens
@@ -398,16 +404,15 @@ class Embedder:
 
     def _tried(self, texts: Sequence[str], patience: "_Patience") -> NDArray[np.float32]:
         """Send a request, again after a while where that may help."""
-        tokens = sum(map(estimate_tokens, texts))
-        client = self._client.with_options(timeout=openai.Timeout(patience.timeout_s, connect=5.0))
+        characters = sum(map(len, texts))
         for attempt in range(patience.retries + 1):
             try:
                 if patience.is_first:
-                    return self._send(client, texts)
+                    return self._send(texts, patience.timeout_s)
                 with self._limiter.slot():
                     started = time.monotonic()
-                    vectors = self._send(client, texts)
-                    self._limiter.note_answer(time.monotonic() - started, tokens=tokens)
+                    vectors = self._send(texts, patience.timeout_s)
+                    self._limiter.note_answer(time.monotonic() - started, characters=characters)
                 self._items_a_batch = min(MAX_BATCH_ITEMS, self._items_a_batch + 1 / self._items_a_batch)
             except (EmbeddingUnavailableError, EmbeddingBusyError) as exc:
                 if isinstance(exc, TurnedAwayError) and not patience.is_first:
@@ -419,17 +424,17 @@ class Embedder:
                 return vectors
         raise AssertionError("the last attempt raises")
 
-    def _send(self, client: openai.OpenAI, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _send(self, texts: Sequence[str], timeout_s: float) -> NDArray[np.float32]:
         wanted = self._wanted_dimensions
         if wanted and self._asks_for_dimensions and self._service().supports_dimensions:
             try:
-                return request_vectors(client, self.model, texts, dimensions=wanted)
+                return request_vectors(self._client, self.model, texts, timeout_s=timeout_s, dimensions=wanted)
             except TextsRefusedError:
                 # It may take some lengths only; if it is the texts that it refuses, it does so again now.
-                vectors = request_vectors(client, self.model, texts)
+                vectors = request_vectors(self._client, self.model, texts, timeout_s=timeout_s)
                 self._asks_for_dimensions = False
                 return vectors
-        return request_vectors(client, self.model, texts)
+        return request_vectors(self._client, self.model, texts, timeout_s=timeout_s)
 
     def _checked(self, vectors: NDArray[np.float32]) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
         wanted = self._wanted_dimensions

@@ -47,9 +47,9 @@ class Limiter:
                 self._under_way -= 1
                 self._condition.notify_all()
 
-    def note_answer(self, took_s: float, *, tokens: int) -> None:
-        """Learn from an answer. Only requests of about the same number of tokens are compared."""
-        group = tokens.bit_length()
+    def note_answer(self, took_s: float, *, characters: int) -> None:
+        """Learn from an answer. Only requests of about the same length are compared."""
+        group = characters.bit_length()
         with self._condition:
             fastest_s = min(took_s, self._fastest_s.get(group, took_s) * FORGETTING)
             self._fastest_s[group] = fastest_s

@@ -13,6 +13,7 @@ from searchapp.embedding.errors import EmbeddingBusyError, EmbeddingRefusedError
 
 # The server, or a proxy before it, says that it cannot serve now; any other 5xx may be due to the texts.
 BUSY_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
+CONNECT_TIMEOUT_S = 5.0
 # These name a fault of the texts or of the request as a whole, which only smaller requests can tell apart.
 REFUSED_STATUSES = frozenset({400, 413, 422})
 
@@ -28,7 +29,7 @@ class TurnedAwayError(EmbeddingUnavailableError):
 
 
 def request_vectors(
-    client: openai.OpenAI, model: str, texts: Sequence[str], *, dimensions: int = 0
+    client: openai.OpenAI, model: str, texts: Sequence[str], *, timeout_s: float, dimensions: int = 0
 ) -> NDArray[np.float32]:
     """Return what the service answers to the texts, in their order, not yet judged.
 
@@ -36,6 +37,7 @@ def request_vectors(
         client: of the service; makes no tries of its own.
         model: name under which the service serves the model.
         texts: as they are to be embedded.
+        timeout_s: longest wait for the answer.
         dimensions: length to ask for; 0 asks for none.
 
     Returns:
@@ -49,13 +51,15 @@ def request_vectors(
         EmbeddingRefusedError: it refuses all requests like this, or its answer cannot be right.
     """
     try:
-        response = client.embeddings.with_raw_response.create(
-            model=model,
-            input=list(texts),
-            encoding_format="base64",  # a quarter of the bytes, and no parsing of numbers
-            dimensions=dimensions or openai.omit,
-        )
-        content = response.content
+        # Not `client.embeddings.create`, which walks through every text and turns every number into an object: with
+        # small models that takes longer than the embedding.
+        content = client.post(
+            "/embeddings",
+            cast_to=openai.HttpxBinaryResponseContent,
+            body={"model": model, "input": list(texts), "encoding_format": "base64"}
+            | ({"dimensions": dimensions} if dimensions else {}),
+            options={"timeout": openai.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)},
+        ).content
     except openai.APITimeoutError as exc:
         raise EmbeddingUnavailableError("embedding_timeout", str(exc)) from exc
     except openai.APIConnectionError as exc:
