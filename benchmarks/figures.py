@@ -2,8 +2,8 @@
 """Make the figures of docs/evaluation.md anew: `benchmarks/figures.py --shared FOLDER [--only SET ...]`.
 
 Each set is indexed in a data folder of its own, since the rarity of words counts over all that an index
-holds, and asked once for each way to search. Runs that stand in the work folder are kept unless the set is
-named with --only or --again is given; then the tables between the marks in docs/evaluation.md are written.
+holds, and asked once for each way to search. Runs that stand in the work folder are kept unless --again is
+given; then the tables between the marks in docs/evaluation.md are written.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,17 +90,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True, help="folder with data/eval and data/kb-real")
     parser.add_argument("--work", type=Path, default=ROOT / "test-output" / "figures", help="runs and indexes go here")
-    parser.add_argument("--only", nargs="+", choices=[item.name for item in SETS], help="run these sets, and anew")
-    parser.add_argument("--again", action="store_true", help="run all sets anew")
+    parser.add_argument("--only", nargs="+", choices=[item.name for item in SETS], help="run these sets alone")
+    parser.add_argument("--again", action="store_true", help="run what there is anew")
+    parser.add_argument("--limit", type=int, metavar="N", help="ask at most N questions of each set")
     parser.add_argument("--tables-only", action="store_true", help="run nothing, write the tables of what there is")
     options = parser.parse_args()
     if not options.tables_only:
         for item in SETS:
             if not options.only or item.name in options.only:
-                _run(item, options.shared, options.work, is_anew=options.again or bool(options.only))
+                _run(_limited(item, options.limit), options.shared, options.work, is_anew=options.again)
     text = DOCUMENT.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     DOCUMENT.write_text(f"{before}{BEGIN}\n{_tables(options.work)}\n{END}{after}", encoding="utf-8")
+
+
+def _limited(item: Set, limit: int | None) -> Set:
+    return replace(item, limit=min(limit, item.limit or limit)) if limit else item
 
 
 def _run(item: Set, shared: Path, work: Path, *, is_anew: bool) -> None:

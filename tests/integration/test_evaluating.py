@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from searchapp.backends import get_index
-from searchapp.models import Chunk, Collection, EvaluationBase
+from searchapp.models import Chunk, Collection, EvaluationBase, ModelFingerprint
 from searchapp.services import evaluating
 from searchapp.services.evaluating import EvaluationError, EvaluationSet, Question, Run, Unit
 from searchapp.services.searching import Lanes, SearchOptions
@@ -177,6 +177,11 @@ def test_evaluate_kept_base_is_made_anew_for_other_settings_and_other_texts(
     evaluate(texts, keep="travel", has_headings=False)
     third = Collection.objects.get().pk
     assert len({first, second, third}) == 3
+
+
+def test_evaluate_settings_name_the_weights_that_answered(site: None, files: Path) -> None:
+    first, second = evaluate(files), evaluate(files)
+    assert first.settings["fingerprint"] == second.settings["fingerprint"] == ModelFingerprint.objects.get().pk
 
 
 def test_evaluate_kept_base_in_use_is_refused(site: None, texts: Path) -> None:

@@ -18,12 +18,14 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from searchapp.backends import get_embedder
 from searchapp.index import SCHEMA_VERSION
 from searchapp.models import Chunk, Collection, Document, EvaluationBase
 from searchapp.models.knowledge import Visibility
 from searchapp.services import collections, documents, indexing
 from searchapp.services.collections import CollectionRejectedError, CollectionSpec
 from searchapp.services.evaluating.sets import EvaluationError, EvaluationSet, Item
+from searchapp.services.fingerprints import current_fingerprint
 
 LEASE = timedelta(seconds=20)
 HEARTBEAT_S = 5.0
@@ -46,9 +48,15 @@ class Base:
 
 
 def index_settings(*, has_headings: bool) -> dict[str, str | int | float | bool]:
-    """Return all that decides what an index of given documents holds."""
+    """Return all that decides what an index of given documents holds.
+
+    Raises:
+        EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: the embedding service, which is
+            asked for the weights behind the name of its model.
+    """
     return {
         "model": settings.EMBEDDING_MODEL,
+        "fingerprint": current_fingerprint(get_embedder()).pk,
         "dimensions": settings.EMBEDDING_DIMENSIONS or 0,
         "schema_version": SCHEMA_VERSION,
         "chunk_tokens": settings.CHUNK_TOKENS,
