@@ -52,9 +52,9 @@ class Set:
 
     def arguments(self) -> list[str]:
         """Return the arguments that name the set."""
-        if self.is_mined:
-            return ["--mine", f"evaluation-{self.name.removesuffix('-mined')}"]
         limit = ["--limit-queries", str(self.limit)] if self.limit else []
+        if self.is_mined:
+            return ["--mine", f"evaluation-{self.name.removesuffix('-mined')}", *limit]
         return [*limit, *(["--scope", self.scope] if self.scope else [])]
 
 
@@ -173,6 +173,8 @@ def _scores(work: Path) -> list[tuple[Set, str, dict[str, str]]]:
     rows = []
     for item in SETS:
         means = {way: _means(work, item, way) for way in WAYS}
+        if not means[PRODUCT]:
+            continue  # not run to the end
         for pool in POOLS:
             if item.is_same_text and pool != "other_language":
                 continue
