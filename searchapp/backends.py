@@ -9,6 +9,7 @@ from django.conf import settings
 from searchapp.embedding import Embedder
 from searchapp.errors import PermanentError
 from searchapp.index import SCHEMA_VERSION, VectorIndex
+from searchapp.ranking import Profile, profile_of, read_profile
 
 
 @cache
@@ -44,6 +45,21 @@ def get_index() -> VectorIndex:
     if not settings.QDRANT_URL:
         raise PermanentError("vector_store_not_configured", "start script/serve, or set QDRANT_URL")
     return VectorIndex(settings.QDRANT_URL, index_name(), api_key=settings.QDRANT_API_KEY)
+
+
+@cache
+def get_profile() -> Profile:
+    """Return the constants of ranking for the configured model.
+
+    Raises:
+        PermanentError: RANKING_FILE names something else than a profile.
+    """
+    if not settings.RANKING_FILE:
+        return profile_of(settings.EMBEDDING_MODEL)
+    try:
+        return read_profile(Path(settings.RANKING_FILE))
+    except (OSError, ValueError) as exc:
+        raise PermanentError("ranking_file_invalid", str(exc)) from exc
 
 
 def index_name() -> str:

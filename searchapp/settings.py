@@ -114,6 +114,10 @@ HIGHLIGHT_TIMEOUT_MS = env.integer(
     default=500,
     help="Time to find the answering sentence of the hits; 0 turns it off.",
 )
+RANKING_FILE = env.text(
+    "RANKING_FILE",
+    help="Constants of ranking, as benchmarks/calibrate_ranking.py writes them. Unset: those known for the model.",
+)
 
 # Retrieval limits that no installation needs to change
 MAX_QUERY_CHARACTERS = 2_000

@@ -179,7 +179,8 @@ def search(
 
     `collection` and `language` may be given several times. `limit` is at most 100. `mode` is `best` (the
     best answers in any language), `own-first` (those in the language of the question first) or
-    `each-language` (the best of each). `degraded` in the answer is not empty where the embedding service
+    `each-language` (the best of each). `answered` is false where no passage fits well enough to be a good
+    answer, as far as that was measured for the model. `degraded` in the answer is not empty where the embedding service
     did not answer and words alone were searched for: it is the code of the error.
     """
     if not 1 <= limit <= 100:
@@ -197,6 +198,7 @@ def search(
         query=result.query,
         query_language=result.query_language,
         took_ms=result.took_ms,
+        answered=result.is_answered,
         degraded=result.degraded,
         hits=[
             HitOut(
@@ -210,8 +212,8 @@ def search(
                 heading_path=list(hit.heading_path),
                 page=hit.page,
                 score=hit.score,
-                similarity=hit.similarity,
-                term_share=hit.term_share,
+                similarity=hit.evidence.similarity,
+                term_share=hit.evidence.term_share,
                 url=request.build_absolute_uri(
                     f"{reverse('document', args=[hit.document_id])}?passage={hit.ordinal}#passage-{hit.ordinal}"
                 ),

@@ -90,11 +90,16 @@ class HitOut(Schema):
 
 
 class SearchOut(Schema):
-    """The ranked hits of one question. ``degraded`` is the error code where words alone answered, else empty."""
+    """The ranked hits of one question.
+
+    ``answered`` tells whether one of the best is a good answer; ``degraded`` is the error code where words alone
+    answered, else empty.
+    """
 
     query: str
     query_language: str
     took_ms: int
+    answered: bool
     degraded: str
     hits: list[HitOut]
 

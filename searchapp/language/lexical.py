@@ -73,7 +73,7 @@ def lexical_terms(text: str, *, language: str = "") -> list[str]:
             parts = _JOINTS.split(run)
             terms += parts if len(parts) == 1 else [run, *parts]
             if stemmer:
-                terms += [f"{stem}~" for part in parts if (stem := stemmer.stemWord(part)) != part]
+                terms += [stem for part in parts if (stem := stemmer.stemWord(part)) != part]
         else:
             terms += _pieces(run, 2 if kind == "paired" else 3)
     return terms

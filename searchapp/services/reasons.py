@@ -64,6 +64,9 @@ _SENTENCES: dict[str, str | Promise] = {
         "The index holds vectors of another length. "
         "An administrator has to set EMBEDDING_DIMENSIONS or EMBEDDING_MODEL as they were, then retry."
     ),
+    "ranking_file_invalid": _(
+        "The file with the constants of ranking cannot be read. An administrator has to check RANKING_FILE."
+    ),
     # indexing
     "worker_stopped": _(
         "The worker stopped several times while it worked on this document. Retry, or upload a smaller file."

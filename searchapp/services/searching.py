@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from numpy.typing import NDArray
 
-from searchapp.backends import get_embedder, get_index
+from searchapp.backends import get_embedder, get_index, get_profile
 from searchapp.embedding import EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
 from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
@@ -31,7 +31,6 @@ from searchapp.ranking import (
     NOISE_RANKS,
     UNBALANCED,
     Evidence,
-    Weights,
     best_span,
     limit_per_group,
     relevances,
@@ -93,8 +92,8 @@ PRODUCT_OPTIONS = SearchOptions()
 class Hit:
     """One passage that answers, with all that is needed to show it.
 
-    ``score`` is what hits are ranked by (`searchapp.ranking.relevances`); ``similarity`` and ``term_share`` are
-    what it is made of; ``highlight`` the span in ``text`` that answers best.
+    ``score`` is what hits are ranked by (`searchapp.ranking.relevances`), ``evidence`` what it is made of;
+    ``highlight`` the span in ``text`` that answers best.
     """
 
     chunk_id: uuid.UUID
@@ -111,9 +110,7 @@ class Hit:
     page: int | None
     ordinal: int
     score: float
-    similarity: float
-    term_share: float
-    is_own_language: bool
+    evidence: Evidence
     highlight: tuple[int, int] | None = None
 
 
@@ -121,14 +118,16 @@ class Hit:
 class SearchResult:
     """The ranked hits of one question.
 
-    ``degraded`` is the error code of the embedding service where words alone answered, else empty.
+    ``is_answered`` tells whether one of the best hits is a good answer, as far as that is known for the
+    model; ``degraded`` is the error code of the embedding service where words alone answered, else empty.
     """
 
     query: str
     query_language: str
     took_ms: int
     hits: tuple[Hit, ...]
-    degraded: str = ""
+    is_answered: bool
+    degraded: str
 
 
 def search(
@@ -179,11 +178,13 @@ def search(
         is_balanced=options.is_balanced and bool(vectors),
     )
     hits = _find(question, targets, languages=languages, mode=mode, limit=limit)
+    best_first = sorted(hits, key=lambda hit: -hit.score)
+    is_answered = not vectors or get_profile().has_answer([hit.evidence for hit in best_first])
     if is_highlighted and vectors:
         hits = _highlight(hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
     logger.info("search", extra={"hits": len(hits), "language": query_language, "took_ms": took_ms})
-    return SearchResult(text, query_language, took_ms, tuple(hits), degraded)
+    return SearchResult(text, query_language, took_ms, tuple(hits), is_answered, degraded)
 
 
 def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str, list[int]]:
@@ -309,7 +310,7 @@ def _rank(candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Que
         )
         for candidate in standing
     ]
-    scores = relevances(evidence, Weights() if question.is_balanced else UNBALANCED)
+    scores = relevances(evidence, get_profile().weights if question.is_balanced else UNBALANCED)
     ranked = [
         _Ranked(candidate.id, rows[candidate.id][0], rows[candidate.id][2], passage, score)
         for candidate, passage, score in zip(standing, evidence, scores, strict=True)
@@ -358,9 +359,7 @@ def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
         page=chunk.page,
         ordinal=chunk.ordinal,
         score=passage.score,
-        similarity=passage.evidence.similarity,
-        term_share=passage.evidence.term_share,
-        is_own_language=passage.evidence.is_own_language,
+        evidence=passage.evidence,
     )
 
 

@@ -52,9 +52,7 @@ def excerpt(hit: Hit) -> Excerpt:
 @register.filter
 def reason(hit: Hit) -> str:
     """Return in one line why a hit stands where it does."""
-    return presentation.reason(
-        similarity=hit.similarity, term_share=hit.term_share, is_own_language=hit.is_own_language
-    )
+    return presentation.reason(hit.evidence)
 
 
 @register.filter

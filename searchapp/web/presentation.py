@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
 from searchapp.models import Document
+from searchapp.ranking import Evidence
 from searchapp.services.reasons import sentence
 
 # A passage up to this long is shown whole; of a longer one, about this much around the highlight.
@@ -87,14 +88,14 @@ def excerpt(text: str, highlight: tuple[int, int] | None) -> Excerpt:
     )
 
 
-def reason(*, similarity: float, term_share: float, is_own_language: bool) -> str:
+def reason(evidence: Evidence) -> str:
     """Return in one line why a passage stands where it does."""
     parts = []
-    if similarity:
-        parts.append(_("meaning %(percent)d %%") % {"percent": round(100 * max(0.0, similarity))})
-    if round(100 * term_share):
-        parts.append(_("rare words %(percent)d %%") % {"percent": round(100 * term_share)})
-    parts.append(_("language of the question") if is_own_language else _("another language"))
+    if evidence.similarity:
+        parts.append(_("meaning %(percent)d %%") % {"percent": round(100 * max(0.0, evidence.similarity))})
+    if percent := round(100 * evidence.term_share):
+        parts.append(_("rare words %(percent)d %%") % {"percent": percent})
+    parts.append(_("language of the question") if evidence.is_own_language else _("another language"))
     return " · ".join(parts)
 
 

@@ -18,6 +18,7 @@ def forget_backends() -> None:
     """Have the engines made anew, after their settings changed."""
     backends.get_embedder.cache_clear()
     backends.get_index.cache_clear()
+    backends.get_profile.cache_clear()
 
 
 @pytest.fixture(scope="session")

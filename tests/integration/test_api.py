@@ -215,6 +215,7 @@ def test_search_embedding_service_down_answers_by_words_and_names_the_reason(adm
 
 
 def test_search_vector_store_down_is_503_with_a_sentence(admin: Client, settings: Settings) -> None:
+    CollectionFactory.create()
     settings.QDRANT_URL = "http://127.0.0.1:1"
     forget_backends()
     response = admin.get("/api/v1/search", {"q": "suitcase"})

@@ -1,14 +1,17 @@
 """The way of a question to its hits."""
 
+from pathlib import Path
+
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from pytest_django import Settings
 
 from searchapp.embedding import EmbeddingUnavailableError
+from searchapp.errors import PermanentError
 from searchapp.index import VectorStoreUnavailableError
 from searchapp.models import Collection, Document
 from searchapp.models.knowledge import Visibility
-from searchapp.ranking import Weights
+from searchapp.ranking import Profile, Weights, write_profile
 from searchapp.services.searching import Lanes, Mode, QueryRejectedError, SearchOptions, search
 from tests.factories import CollectionFactory, UserFactory, index
 from tests.integration.conftest import forget_backends
@@ -248,3 +251,25 @@ def test_search_words_in_another_form_find_the_passage_without_vectors(
     index(collection, "# Server\n\nEvery server of ours is restarted on Sunday night.")
     hits = search(question, AnonymousUser(), options=SearchOptions(Lanes.LEXICAL)).hits
     assert [hit.title for hit in hits] == [title]
+
+
+def test_search_topic_that_is_absent_has_no_good_answer_but_weaker_hits(library: Collection) -> None:
+    result = search("How deep is the volcano lake on the moon?", AnonymousUser())
+    assert not result.is_answered
+    assert result.hits
+    assert search("我的行李箱丢了怎么办？", AnonymousUser()).is_answered
+
+
+def test_search_ranking_file_sets_the_floors_and_a_broken_one_is_named(
+    library: Collection, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "ranking.json"
+    write_profile(Profile(floor_own=2.0, floor_other=2.0), path)
+    settings.RANKING_FILE = str(path)
+    forget_backends()
+    assert not search("lost suitcase", AnonymousUser()).is_answered
+    path.write_text("{", encoding="utf-8")
+    forget_backends()
+    with pytest.raises(PermanentError) as caught:
+        search("lost suitcase", AnonymousUser())
+    assert caught.value.code == "ranking_file_invalid"

@@ -36,9 +36,9 @@ def test_lexical_terms_every_script_is_cut_and_folded(text: str, terms: list[str
 @pytest.mark.parametrize(
     ("text", "language", "terms"),
     [
-        ("lost suitcases", "en", ["lost", "suitcases", "suitcas~"]),
-        ("verlorene Häuser", "de", ["verlorene", "verlor~", "hauser", "haus~"]),
-        ("поездами", "ru", ["поездами", "поезд~"]),
+        ("lost suitcases", "en", ["lost", "suitcases", "suitcas"]),
+        ("verlorene Häuser", "de", ["verlorene", "verlor", "hauser", "haus"]),
+        ("поездами", "ru", ["поездами", "поезд"]),
         ("suitcases", "zh", ["suitcases"]),
         ("suitcases", "", ["suitcases"]),
     ],

@@ -1,8 +1,22 @@
 """Order and highlight."""
 
-import numpy as np
+from pathlib import Path
 
-from searchapp.ranking import UNBALANCED, Evidence, Weights, best_span, limit_per_group, relevances
+import numpy as np
+import pytest
+
+from searchapp.ranking import (
+    UNBALANCED,
+    Evidence,
+    Profile,
+    Weights,
+    best_span,
+    limit_per_group,
+    profile_of,
+    read_profile,
+    relevances,
+    write_profile,
+)
 
 
 def test_limit_per_group_keeps_order_and_spares_the_ungrouped() -> None:
@@ -54,3 +68,30 @@ def test_relevances_below_the_noise_the_own_language_is_no_advantage() -> None:
     passages = [evidence(-0.4), evidence(-0.4, language="zh", is_own=True)]
     other, own = relevances(passages, Weights())
     assert own == other
+
+
+def test_profile_answer_is_good_above_the_floor_of_its_language_among_the_first() -> None:
+    profile = Profile(floor_own=0.4, floor_other=0.3)
+    assert profile.has_answer([evidence(0.35)])
+    assert not profile.has_answer([evidence(0.35, is_own=True)])
+    assert profile.has_answer([evidence(0.35, is_own=True, words=0.3)])
+    weak = [evidence(0.1)] * 2
+    assert profile.has_answer([*weak, evidence(0.35)])
+    assert not profile.has_answer([*weak, *weak, evidence(0.35)])
+    assert not profile.has_answer([])
+
+
+def test_profile_of_unknown_model_calls_every_passage_good() -> None:
+    assert profile_of("multilingual-static").floor_own > 0
+    assert profile_of("some-other-model").has_answer([evidence(0.0)])
+
+
+def test_read_profile_returns_what_was_written_and_refuses_anything_else(tmp_path: Path) -> None:
+    path = tmp_path / "ranking.json"
+    profile = Profile(Weights(terms=0.3), floor_own=0.5, floor_other=0.2)
+    write_profile(profile, path)
+    assert read_profile(path) == profile
+    for broken in ("[]", "{}", '{"weights": {"colour": 1}}', "no json"):
+        path.write_text(broken, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"."):
+            read_profile(path)
