@@ -11,7 +11,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from searchapp.errors import IsoglossError
-from searchapp.services import embedding_cache, indexing, outages
+from searchapp.services import embedding_cache, indexing, outages, twins
 
 logger = logging.getLogger(__name__)
 
@@ -60,3 +60,19 @@ def maintain() -> None:
             indexing.repair_index()
     except IsoglossError as exc:
         logger.warning("the vector store cannot be looked after: %s", exc)
+    try:
+        for collection_id in twins.collections_due():
+            find_twins.apply_async(
+                (collection_id,), expires=indexing.MESSAGE_LIFETIME_S, retry=False, ignore_result=True
+            )
+    except OperationalError as exc:
+        logger.warning("the broker is not reachable; twins are looked for later: %s", exc)
+
+
+@shared_task
+def find_twins(collection_id: int) -> None:
+    """Find what a collection says in several languages."""
+    try:
+        twins.find_twins(collection_id)
+    except IsoglossError as exc:
+        logger.warning("twins are looked for later: %s", exc)

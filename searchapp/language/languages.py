@@ -108,3 +108,8 @@ _LANGUAGES: Final = (
 SUPPORTED_LANGUAGES: Final[Mapping[str, Language]] = MappingProxyType(
     {language.code: language for language in _LANGUAGES}
 )
+
+
+def primary_language(code: str) -> str:
+    """Return the language that stands for all that count as one: both ways to write Chinese do."""
+    return "zh" if code == "zh-Hant" else code

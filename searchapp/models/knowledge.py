@@ -46,6 +46,7 @@ class Collection(models.Model):
         related_name="shared_collections",
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    twins_found_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("collection")
@@ -63,6 +64,9 @@ class Collection(models.Model):
 
 class Document(models.Model):
     """One uploaded file and how far it is on its way into the index.
+
+    ``twins`` is the same for documents of a collection that are versions of one text in different
+    languages; the rows of FAQ files have one each (`Chunk.twins`).
 
     ``version`` counts the uploads under this name. ``live_version`` is the one that search shows; it
     moves to ``version`` in one step when that version is ready, so a replaced document is found
@@ -106,6 +110,7 @@ class Document(models.Model):
     language = models.CharField(_("language"), max_length=16, blank=True, editable=False)
     passage_count = models.PositiveIntegerField(_("passages"), default=0, editable=False)
     ready_at = models.DateTimeField(_("ready since"), null=True, editable=False)
+    twins = models.UUIDField(null=True, editable=False, db_index=True)
 
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
     progress_done = models.PositiveIntegerField(default=0, editable=False)
@@ -171,6 +176,7 @@ class Chunk(models.Model):
     end = models.PositiveIntegerField()
     language = models.CharField(max_length=16)
     token_count = models.PositiveIntegerField()
+    twins = models.UUIDField(null=True, editable=False, db_index=True)
 
     class Meta:
         verbose_name = _("passage")

@@ -44,7 +44,7 @@ def find_twins(
         min_share: how similar twins are at least, as a share of how similar either is to the nearest text of
             any other language. A text with a translation into one language has something near in each.
     """
-    centred = _centred(vectors, languages)
+    centred = centred_by_language(vectors, languages)
     rows: dict[str, list[int]] = {}
     for row, language in enumerate(languages):
         rows.setdefault(language, []).append(row)
@@ -54,8 +54,8 @@ def find_twins(
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
             own, other = np.array(rows[first]), np.array(rows[second])
-            there, similarities, gaps_there = _nearest(centred[own], centred[other])
-            back, similarities_back, gaps_back = _nearest(centred[other], centred[own])
+            there, similarities, gaps_there = nearest_others(centred[own], centred[other])
+            back, similarities_back, gaps_back = nearest_others(centred[other], centred[own])
             best[own] = np.maximum(best[own], similarities)
             best[other] = np.maximum(best[other], similarities_back)
             gaps = (gaps_there + gaps_back[there]) / 2
@@ -82,7 +82,8 @@ def _in_agreement(pairs: Sequence[tuple[int, int]], languages: Sequence[str]) ->
     return kept
 
 
-def _centred(vectors: NDArray[np.float32], languages: Sequence[str]) -> NDArray[np.float32]:
+def centred_by_language(vectors: NDArray[np.float32], languages: Sequence[str]) -> NDArray[np.float32]:
+    """Return the vectors without what they share with all of their language, of unit L2 norm or zero."""
     codes = np.array(languages)
     centred = vectors.astype(np.float32, copy=True)
     for language in set(languages):
@@ -93,7 +94,7 @@ def _centred(vectors: NDArray[np.float32], languages: Sequence[str]) -> NDArray[
     return centred
 
 
-def _nearest(
+def nearest_others(
     texts: NDArray[np.float32], others: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
     """Return for each text its nearest other, how similar that is, and by how much more than the next ones."""

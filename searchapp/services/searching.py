@@ -25,13 +25,14 @@ from searchapp.backends import get_embedder, get_index, get_profile
 from searchapp.embedding import EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
 from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
-from searchapp.language import clean_text, detect, sentences
+from searchapp.language import SUPPORTED_LANGUAGES, clean_text, detect, primary_language, sentences
 from searchapp.models import Chunk, Document
 from searchapp.ranking import (
     NOISE_RANKS,
     UNBALANCED,
     Evidence,
     best_span,
+    first_of_equals,
     limit_per_group,
     relevances,
 )
@@ -42,7 +43,8 @@ logger = logging.getLogger(__name__)
 # What is fetched beyond the wish, for hits that fall to the join or to the limit per document.
 OVERFETCH = 3
 PASSAGES_PER_DOCUMENT = 3
-CHINESE = frozenset({"zh", "zh-Hant"})
+# What is read beyond the wish, for hits that turn out to be nearly the same as others.
+FOLD_RESERVE = 10
 # So many languages are searched each on their own, those with the most documents; the rest share one lane.
 MAX_LANGUAGE_LANES = 12
 # Which languages there are is asked anew for every question of a small site; a large one has them for a minute.
@@ -89,6 +91,16 @@ PRODUCT_OPTIONS = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another document that says the same as a hit: in another language, or nearly word for word."""
+
+    document_id: uuid.UUID
+    title: str
+    language: str
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One passage that answers, with all that is needed to show it.
 
@@ -112,6 +124,7 @@ class Hit:
     score: float
     evidence: Evidence
     highlight: tuple[int, int] | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,7 @@ def search(
     languages: AbstractCollection[str] = (),
     limit: int = 10,
     mode: Mode = Mode.BEST,
+    is_folded: bool = False,
     is_highlighted: bool = True,
     options: SearchOptions = PRODUCT_OPTIONS,
 ) -> SearchResult:
@@ -151,6 +165,8 @@ def search(
         limit: number of hits wanted, cut to 1..100.
         mode: the best answers in whatever language, those in the question's language first, or the best of
             each language.
+        is_folded: whether what says the same is one hit: other languages of a text, and texts that are nearly
+            the same. The hit names the others.
         is_highlighted: whether to look for the answering sentence of each hit.
         options: which parts of the search take part.
 
@@ -177,7 +193,7 @@ def search(
         language=query_language,
         is_balanced=options.is_balanced and bool(vectors),
     )
-    hits = _find(question, targets, languages=languages, mode=mode, limit=limit)
+    hits = _find(question, targets, languages=languages, mode=mode, is_folded=is_folded, limit=limit)
     best_first = sorted(hits, key=lambda hit: -hit.score)
     is_answered = not vectors or get_profile().has_answer([hit.evidence for hit in best_first])
     if is_highlighted and vectors:
@@ -223,8 +239,8 @@ class _Question:
 
     @property
     def own_languages(self) -> frozenset[str]:
-        """Return the languages that it counts as its own: both ways to write Chinese are one."""
-        return CHINESE if self.language in CHINESE else frozenset({self.language})
+        """Return the languages that it counts as its own."""
+        return _alike(self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +250,7 @@ class _Ranked:
     chunk_id: uuid.UUID
     document_id: uuid.UUID
     is_faq: bool
+    twins: uuid.UUID | None
     evidence: Evidence
     score: float
 
@@ -244,6 +261,7 @@ def _find(
     *,
     languages: AbstractCollection[str],
     mode: Mode,
+    is_folded: bool,
     limit: int,
 ) -> list[Hit]:
     """Return the live hits in the order of the mode.
@@ -267,11 +285,13 @@ def _find(
                 limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
             )
         found = _rank(candidates, live, question)
-        shown = _arrange(found, mode)[:limit]
+        shown = _arrange(found, mode, is_folded=is_folded)[: limit + (FOLD_RESERVE if is_folded else 0)]
         hits = _read(shown, live)
         if len(found) == len(candidates) and len(hits) == len(shown):
             break
-    return hits
+    if not is_folded:
+        return hits
+    return _with_twins(_without_duplicates(hits)[:limit], shown, live)
 
 
 _languages_known: tuple[float, list[str]] = (0.0, [])
@@ -287,53 +307,113 @@ def _languages_apart(question: _Question, wanted: AbstractCollection[str]) -> li
         known = [language for language, _number in counts.most_common()]
         is_large = counts.total() >= LARGE_SITE_DOCUMENTS
         _languages_known = (time.monotonic() + LANGUAGES_LIFETIME_S if is_large else 0.0, known)
-    groups = [question.own_languages, *(CHINESE if code in CHINESE else frozenset({code}) for code in known)]
+    groups = [question.own_languages, *(_alike(code) for code in known)]
     return [group for group in dict.fromkeys(groups) if not wanted or group & set(wanted)][:MAX_LANGUAGE_LANES]
+
+
+def _alike(language: str) -> frozenset[str]:
+    """Return the languages that count as one with this: both ways to write Chinese do."""
+    return frozenset(
+        code for code in (language, *SUPPORTED_LANGUAGES) if primary_language(code) == primary_language(language)
+    )
 
 
 def _rank(candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Question) -> list[_Ranked]:
     """Return the candidates that have a row, best first."""
-    rows = {
-        pk: (document_id, language, is_faq)
-        for pk, document_id, language, is_faq in live.filter(pk__in=[candidate.id for candidate in candidates])
-        .order_by()
-        .annotate(is_faq=~Q(question=""))
-        .values_list("pk", "document_id", "language", "is_faq")
-    }
-    standing = [candidate for candidate in candidates if candidate.id in rows]
+    ids = [candidate.id for candidate in candidates]
+    fields = ("pk", "document_id", "language", "is_faq", "twins", "document__twins")
+    rows = live.filter(pk__in=ids).order_by().annotate(is_faq=~Q(question="")).values_list(*fields)
+    by_id = {row[0]: row for row in rows}
+    standing = [candidate for candidate in candidates if candidate.id in by_id]
     evidence = [
         Evidence(
             candidate.similarity,
             candidate.term_share,
-            _one_of(rows[candidate.id][1]),
-            rows[candidate.id][1] in question.own_languages,
+            primary_language(by_id[candidate.id][2]),
+            by_id[candidate.id][2] in question.own_languages,
         )
         for candidate in standing
     ]
     scores = relevances(evidence, get_profile().weights if question.is_balanced else UNBALANCED)
-    ranked = [
-        _Ranked(candidate.id, rows[candidate.id][0], rows[candidate.id][2], passage, score)
-        for candidate, passage, score in zip(standing, evidence, scores, strict=True)
-    ]
+    ranked: list[_Ranked] = []
+    for candidate, passage, score in zip(standing, evidence, scores, strict=True):
+        pk, document_id, _language, is_faq, row_twins, document_twins = by_id[candidate.id]
+        twins = row_twins if is_faq else document_twins
+        ranked.append(_Ranked(pk, document_id, is_faq, twins, passage, score))
     return sorted(ranked, key=lambda passage: -passage.score)
 
 
-def _arrange(ranked: list[_Ranked], mode: Mode) -> list[_Ranked]:
+def _arrange(ranked: list[_Ranked], mode: Mode, *, is_folded: bool) -> list[_Ranked]:
     """Return the passages in the order of a mode, without those that would only fill the page."""
     # The rows of a FAQ are answers of their own; the passages of a text are parts of one.
     kept = limit_per_group(
         ranked, lambda passage: None if passage.is_faq else passage.document_id, most=PASSAGES_PER_DOCUMENT
     )
     if mode is Mode.OWN_FIRST:
-        return sorted(kept, key=lambda passage: not passage.evidence.is_own_language)
+        kept.sort(key=lambda passage: not passage.evidence.is_own_language)
     if mode is Mode.EACH_LANGUAGE:
         return limit_per_group(kept, lambda passage: passage.evidence.language, most=1)
-    return kept
+    return _fold_twins(kept) if is_folded else kept
 
 
-def _one_of(language: str) -> str:
-    """Return the language that stands for all that count as the same."""
-    return "zh" if language in CHINESE else language
+def _fold_twins(ranked: list[_Ranked]) -> list[_Ranked]:
+    """Return the passages without those of a text whose version in another language comes before."""
+    shown: dict[uuid.UUID, uuid.UUID] = {}
+    return [
+        passage
+        for passage in ranked
+        if passage.twins is None or shown.setdefault(passage.twins, passage.document_id) == passage.document_id
+    ]
+
+
+def _without_duplicates(hits: list[Hit]) -> list[Hit]:
+    """Return the hits without those of other documents that are nearly the same as one before, which names them."""
+    firsts = first_of_equals([f"{hit.question}\n{hit.text}" for hit in hits])
+    folded: dict[int, list[Elsewhere]] = defaultdict(list)
+    for position, first in enumerate(firsts):
+        if hits[first].document_id != hits[position].document_id:
+            folded[first].append(_elsewhere(hits[position]))
+    return [
+        replace(hit, elsewhere=tuple(folded[position]))
+        for position, hit in enumerate(hits)
+        if firsts[position] == position or hits[firsts[position]].document_id == hit.document_id
+    ]
+
+
+def _elsewhere(hit: Hit) -> Elsewhere:
+    return Elsewhere(hit.document_id, hit.title, hit.language, hit.ordinal)
+
+
+def _with_twins(hits: list[Hit], ranked: Sequence[_Ranked], live: QuerySet[Chunk]) -> list[Hit]:
+    """Name with each hit the documents that say the same in other languages."""
+    twins_of = {passage.chunk_id: passage.twins for passage in ranked if passage.twins}
+    names = {twins for hit in hits if (twins := twins_of.get(hit.chunk_id))}
+    if not names:
+        return hits
+    # The first passage stands for a whole document.
+    rows = live.filter(Q(twins__in=names) | Q(document__twins__in=names, question="", ordinal=0))
+    found: dict[uuid.UUID, list[Elsewhere]] = defaultdict(list)
+    fields = ("document_id", "document__title", "language", "ordinal", "twins", "document__twins")
+    for document_id, title, language, ordinal, row_twins, document_twins in rows.order_by("language").values_list(
+        *fields
+    ):
+        found[row_twins or document_twins].append(Elsewhere(document_id, title, language, ordinal))
+    return [
+        replace(
+            hit,
+            elsewhere=(
+                *hit.elsewhere,
+                *(
+                    place
+                    for place in found.get(twins, ())
+                    if place.document_id not in {hit.document_id, *(other.document_id for other in hit.elsewhere)}
+                ),
+            ),
+        )
+        if (twins := twins_of.get(hit.chunk_id))
+        else hit
+        for hit in hits
+    ]
 
 
 def _read(ranked: Sequence[_Ranked], live: QuerySet[Chunk]) -> list[Hit]:

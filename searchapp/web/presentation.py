@@ -12,6 +12,7 @@ from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
 from searchapp.models import Document
 from searchapp.ranking import Evidence
 from searchapp.services.reasons import sentence
+from searchapp.services.searching import Hit
 
 # A passage up to this long is shown whole; of a longer one, about this much around the highlight.
 EXCERPT_CHARACTERS = 480
@@ -48,6 +49,14 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
+class HitGroup:
+    """The hits of one document, the best first."""
+
+    best: Hit
+    more: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentRow:
     """A document in a list.
 
@@ -58,6 +67,14 @@ class DocumentRow:
     document: Document
     queued_before: int | None
     reason: str
+
+
+def group_hits(hits: Iterable[Hit]) -> list[HitGroup]:
+    """Return the hits by document, where the best of it stands; the rows of a FAQ each on their own."""
+    groups: dict[object, list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault(hit.chunk_id if hit.question else hit.document_id, []).append(hit)
+    return [HitGroup(group[0], tuple(group[1:])) for group in groups.values()]
 
 
 def whole(text: str, highlight: tuple[int, int] | None) -> Excerpt:

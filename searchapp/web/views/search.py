@@ -19,7 +19,7 @@ from searchapp.services import searching
 from searchapp.services.collections import visible_to
 from searchapp.services.reasons import sentence
 from searchapp.services.searching import Mode, QueryRejectedError
-from searchapp.web.presentation import STATUS_FILTERS, language_choices
+from searchapp.web.presentation import STATUS_FILTERS, group_hits, language_choices
 from searchapp.web.requests import HtmxRequest
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,9 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
             collections=_given(context["collection"]),
             languages=_given(context["language"]),
             mode=context["mode"],
+            is_folded=True,
         )
+        context["groups"] = group_hits(context["result"].hits)
     except QueryRejectedError as exc:
         context["problem"] = sentence(exc.code)
         return HTTPStatus.BAD_REQUEST
