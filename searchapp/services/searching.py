@@ -37,6 +37,7 @@ from searchapp.ranking import (
     relevances,
 )
 from searchapp.services.collections import Viewer, visible_to
+from searchapp.stopwatch import part
 
 logger = logging.getLogger(__name__)
 
@@ -180,13 +181,15 @@ def search(
     started = time.monotonic()
     if len(query) > settings.MAX_QUERY_CHARACTERS:
         raise QueryRejectedError("query_too_long", f"{len(query)} characters")
-    text = clean_text(query)
+    with part("clean"):
+        text = clean_text(query)
     if not text:
         raise QueryRejectedError("query_empty")
     limit = max(1, min(limit, settings.MAX_SEARCH_LIMIT))
     targets = _by_instruction(viewer, collections)
     vectors, degraded = _embed(text, targets, options.lanes)
-    query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
+    with part("detect"):
+        query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
     question = _Question(
         words="" if options.lanes is Lanes.DENSE else text,
         vectors=vectors,
@@ -203,6 +206,7 @@ def search(
     return SearchResult(text, query_language, took_ms, tuple(hits), is_answered, degraded)
 
 
+@part("access")
 def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str, list[int]]:
     """Return the ids of the collections to search, by the instruction that questions to them take."""
     rows = visible_to(viewer)
@@ -214,6 +218,7 @@ def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str,
     return dict(targets)
 
 
+@part("embed")
 def _embed(text: str, targets: dict[str, list[int]], lanes: Lanes) -> tuple[dict[str, NDArray[np.float32]], str]:
     """Return the question's vector for each instruction, or none and the reason."""
     if lanes is Lanes.LEXICAL:
@@ -255,6 +260,7 @@ class _Ranked:
     score: float
 
 
+@part("group")
 def _find(
     question: _Question,
     targets: dict[str, list[int]],
@@ -275,15 +281,16 @@ def _find(
     for _attempt in range(2):
         candidates: list[Candidate] = []
         for instruction, collection_ids in targets.items():
-            candidates += get_index().query(
-                question.vectors.get(instruction),
-                question.words,
-                collection_ids=collection_ids,
-                text_language=question.language,
-                languages=languages,
-                apart=apart,
-                limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
-            )
+            with part("index"):
+                candidates += get_index().query(
+                    question.vectors.get(instruction),
+                    question.words,
+                    collection_ids=collection_ids,
+                    text_language=question.language,
+                    languages=languages,
+                    apart=apart,
+                    limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
+                )
         found = _rank(candidates, live, question)
         shown = _arrange(found, mode, is_folded=is_folded)[: limit + (FOLD_RESERVE if is_folded else 0)]
         hits = _read(shown, live)
@@ -297,6 +304,7 @@ def _find(
 _languages_known: tuple[float, list[str]] = (0.0, [])
 
 
+@part("languages")
 def _languages_apart(question: _Question, wanted: AbstractCollection[str]) -> list[frozenset[str]]:
     """Return the languages to search each on their own: the question's, and those with the most documents."""
     global _languages_known
@@ -318,6 +326,7 @@ def _alike(language: str) -> frozenset[str]:
     )
 
 
+@part("join")
 def _rank(candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Question) -> list[_Ranked]:
     """Return the candidates that have a row, best first."""
     ids = [candidate.id for candidate in candidates]
@@ -416,6 +425,7 @@ def _with_twins(hits: list[Hit], ranked: Sequence[_Ranked], live: QuerySet[Chunk
     ]
 
 
+@part("join")
 def _read(ranked: Sequence[_Ranked], live: QuerySet[Chunk]) -> list[Hit]:
     """Return the hits for what is still there of the passages."""
     chunks = live.select_related("document__collection").in_bulk([passage.chunk_id for passage in ranked])
@@ -443,6 +453,7 @@ def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
     )
 
 
+@part("highlight")
 def _highlight(hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list[Hit]:
     """Mark the sentence of each long hit that is nearest to the question.
 
@@ -463,7 +474,8 @@ def _highlight(hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list
     if not texts:
         return hits
     try:
-        embedded = get_embedder().embed_documents(texts, timeout_s=settings.HIGHLIGHT_TIMEOUT_MS / 1000)
+        with part("embed-sentences"):
+            embedded = get_embedder().embed_documents(texts, timeout_s=settings.HIGHLIGHT_TIMEOUT_MS / 1000)
     except (EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError) as exc:
         logger.info("no highlights: %s", exc)
         return hits

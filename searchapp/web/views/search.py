@@ -21,6 +21,7 @@ from searchapp.services.reasons import sentence
 from searchapp.services.searching import Mode, QueryRejectedError
 from searchapp.web.presentation import STATUS_FILTERS, group_hits, language_choices
 from searchapp.web.requests import HtmxRequest
+from searchapp.web.timing import server_timed
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ MODE_NAMES = {
 
 
 @require_safe
+@server_timed
 def search(request: HtmxRequest) -> HttpResponse:
     """Show the search box and, where something was asked, the passages that answer it."""
     visible = visible_to(request.user)
