@@ -9,9 +9,9 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,8 +19,13 @@ from benchmarks.peers.serve import PEERS
 from benchmarks.site import set_up
 from searchapp.metrics import QueryScore, bootstrap_difference, mean_scores, score_ranking
 
+if TYPE_CHECKING:
+    from searchapp.services.evaluating import EvaluationSet, Question
+
 ROOT = Path(__file__).parents[2]
 OURS = "isogloss"
+# What a page shows: so much is asked for where time is measured.
+PASSAGES_SHOWN = 10
 # Ten documents are scored; several passages may be of one.
 PASSAGES_OF_TEXTS = 30
 PASSAGES_OF_FILES = 100
@@ -85,8 +90,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+", help="evaluation sets: docs/evaluation.md")
     parser.add_argument("--data-dir", type=Path, required=True, help="an empty folder for the site and the logs")
-    parser.add_argument("--python", type=Path, required=True, help="interpreter that has requirements.txt installed")
+    parser.add_argument(
+        "--python", type=Path, required=True, help="interpreter of the environment with the dependency group peers"
+    )
     parser.add_argument("--limit-queries", type=int, default=100)
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="take only every Nth text, in all its languages"
+    )
+    parser.add_argument("--languages", type=int, default=99, help="ask each question in its own and N other languages")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--out", type=Path, help="write all figures here, with each pair of languages")
     options = parser.parse_args()
@@ -110,7 +121,7 @@ def _compare(folder: Path, options: argparse.Namespace) -> dict[str, Results]:
     from searchapp.backends import get_embedder
     from searchapp.services import evaluating
 
-    chosen = evaluating.load_set(folder)
+    chosen = _every(evaluating.load_set(folder), options.every)
     name = chosen.name
     passages = PASSAGES_OF_FILES if any(item.path for item in chosen.items) else PASSAGES_OF_TEXTS
     ours = Ours(f"peers-{uuid.uuid4().hex[:8]}")
@@ -139,33 +150,54 @@ def _compare(folder: Path, options: argparse.Namespace) -> dict[str, Results]:
         questions = [question for question in chosen.questions if question.relevant]
         count = min(options.limit_queries, len(questions))
         spread = [questions[place * len(questions) // count] for place in range(count)]
-        return _ask(searches, spread, ours.languages, passages)
+        return _ask(searches, spread, ours.languages, passages=passages, others=options.languages)
+
+
+def _every(whole: "EvaluationSet", step: int) -> "EvaluationSet":
+    """Leave out most texts of a set, always with all their languages, and the questions to them."""
+    if step == 1:
+        return whole
+    texts = sorted({question.relevant for question in whole.questions if question.relevant}, key=min)[::step]
+    kept = frozenset[str]().union(*texts)
+    return replace(
+        whole,
+        items=tuple(item for item in whole.items if item.id in kept),
+        questions=tuple(question for question in whole.questions if question.relevant and question.relevant <= kept),
+    )
 
 
 def _ask(
     searches: dict[str, Callable[..., tuple[list[str], float]]],
-    questions: Sequence[Any],
+    questions: Sequence["Question"],
     languages: dict[str, str],
+    *,
     passages: int,
+    others: int,
 ) -> dict[str, Results]:
     results = {name: Results() for name in searches}
     order = list(searches)
     for text in ["warm", "up", "now"]:
         for search in searches.values():
             search(question=text, language=None, limit=passages)
-    for question in questions:
+    for number, question in enumerate(questions):
         relevant: dict[str | None, set[str]] = defaultdict(set)
         for item in question.relevant:
             relevant[None].add(item)
             relevant[languages[item]].add(item)
-        order.append(order.pop(0))  # nobody is always the one after the same other
-        for language in [None, *sorted(key for key in relevant if key)]:
+        order.append(order.pop(0))  # nobody is always the first
+        # The first time that the question is asked: no system remembers its vector.
+        for name in order:
+            _found, took_ms = searches[name](question=question.text, language=None, limit=PASSAGES_SHOWN)
+            results[name].took_ms.append(took_ms)
+        foreign = sorted(key for key in relevant if key and key != question.language)
+        turn = number * others % max(1, len(foreign))  # so that all pairs get their share
+        own = [question.language] if question.language in relevant else []
+        for language in [None, *own, *[*foreign[turn:], *foreign[:turn]][:others]]:
             for name in order:
-                found, took_ms = searches[name](question=question.text, language=language, limit=passages)
+                found, _took_ms = searches[name](question=question.text, language=language, limit=passages)
                 score = score_ranking(list(dict.fromkeys(found)), relevant[language])
                 if language is None:
                     results[name].mixed.append(score)
-                    results[name].took_ms.append(took_ms)
                 else:
                     results[name].pairs[question.language, language].append(score)
     return results

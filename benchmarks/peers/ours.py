@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import connection
 
 from searchapp.models import Document
 from searchapp.parsing import ParseLimits, parse
@@ -40,8 +42,8 @@ class Ours:
                 declared_language=item.language,
             )
             self._items[upload.document.pk].append(item.id)
-        for pk in self._items:
-            indexing.index_document(pk)
+        with ThreadPoolExecutor(settings.WORKER_THREADS) as workers:
+            list(workers.map(_index, self._items))
         declared = {item.id: item.language for item in items}
         rows = self._collection.documents.values_list("pk", "status", "language", "source_name", "error_code")
         for pk, status, language, source_name, error_code in rows:
@@ -60,6 +62,13 @@ class Ours:
             is_highlighted=False,
         )
         return [item for hit in result.hits for item in self._items[hit.document_id]]
+
+
+def _index(document_id: UUID) -> None:
+    try:
+        indexing.index_document(document_id)
+    finally:
+        connection.close()
 
 
 def plain_text(item: Item) -> str:
