@@ -1,13 +1,14 @@
 """Split the time of a search by part, beside the bare floor: embed and one vector query by a minimal client.
 
-All are asked question by question in turn, so whatever else the machine does falls on all alike. The time
-of the processor, as far as this thread used it, is given beside the time that passed: a busy machine adds to
-the one and hardly to the other.
+All are asked question by question in turn, so whatever else the machine does falls on all alike. Each question
+is asked once more on the clock of the thread's own work, which a busy machine hardly adds to; its vector is then
+remembered.
 """
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -19,53 +20,65 @@ from qdrant_client import QdrantClient
 
 from searchapp.backends import get_embedder, get_index
 from searchapp.services import searching
-from searchapp.stopwatch import parts_timed
+from searchapp.stopwatch import part, parts_timed
 
 WARM_UP = 5
 LIMIT = 10
 # What waits for another service on behalf of the question; the rest is the site's own.
 SERVICES = ("embed", "index", "embed-sentences")
 
-Times = dict[str, list[float]]
+Times = dict[str, float]
 
 
-def measure(questions: Sequence[str]) -> Times:
-    """Return the milliseconds of every part for each question.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Milliseconds of each part for each question: those that passed, and those that the thread worked."""
+
+    passed: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    worked: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, passed: Times, worked: Times) -> None:
+        """Add one question."""
+        for row, times in ((self.passed, passed), (self.worked, worked)):
+            for name, took_ms in times.items():
+                row[name].append(took_ms)
+
+
+def measure(questions: Sequence[str]) -> Measured:
+    """Ask every question and return its times.
 
     Questions must be distinct: the embedder remembers them.
     """
     floor = _Floor()
     page = Client(headers={"host": "localhost", "hx-request": "true"})
-    times: Times = defaultdict(list)
+    measured = Measured()
     for number, question in enumerate(questions):
-        took: dict[str, float] = {}
-        runs: list[Callable[[], None]] = [
-            partial(_ask_floor, floor, question, took),
-            partial(_ask_service, question, took),
-        ]
-        for run in runs if number % 2 else reversed(runs):
-            run()
-        # After the service, which leaves the question's vector remembered: only what the page adds is looked at.
+        asked = [partial(_floor_parts, floor, question), partial(_parts, question)]
+        first, second = asked if number % 2 else reversed(asked)
+        passed = first(time.perf_counter) | second(time.perf_counter)
+        worked = first(time.thread_time) | second(time.thread_time)
+        started = time.thread_time()
         response = page.get("/", {"q": question})
+        worked["page"] = (time.thread_time() - started) * 1000 - worked["service"]
         if response.status_code != 200:
             raise RuntimeError(f"the page answered {response.status_code}")
-        took["page"] = _server_timing(response["Server-Timing"])["page"]
-        took["own"] = took["service"] - sum(took.get(f"service: {name}", 0.0) for name in SERVICES) + took["page"]
-        took["over floor"] = took["service"] + took["page"] - took["floor"]
+        passed["page"] = _server_timing(response["Server-Timing"])["page"]
+        for times in (passed, worked):
+            times["own"] = times["service"] - sum(times.get(f"- {name}", 0.0) for name in SERVICES) + times["page"]
         if number >= WARM_UP:
-            for name, value in took.items():
-                times[name].append(value)
-    return times
+            measured.add(passed, worked)
+    return measured
 
 
-def print_times(times: Times) -> None:
+def print_times(measured: Measured) -> None:
     """Print median and 95th percentile of every part."""
-    whole = float(np.median(times["service"]) + np.median(times["page"]))
-    print(f"{'ms':<28}{'p50':>8}{'p95':>8}{'share':>8}")
-    for name, values in times.items():
+    print(f"{'ms':<24}{'p50':>8}{'p95':>8}{'work p50':>10}")
+    for name, values in measured.passed.items():
         p50, p95 = np.percentile(values, [50, 95])
-        print(f"{name:<28}{p50:>8.1f}{p95:>8.1f}{p50 / whole:>8.0%}")
-    print(f"service and page against the floor: {whole / float(np.median(times['floor'])):.1f} times, at the median")
+        worked = f"{np.median(measured.worked[name]):>10.1f}" if name in measured.worked else ""
+        print(f"{name:<24}{p50:>8.1f}{p95:>8.1f}{worked}")
+    whole, floor = (float(np.median(measured.passed[name])) for name in ("service", "floor"))
+    print(f"the service takes {whole / floor:.1f} times the floor, at the median")
 
 
 class _Floor:
@@ -89,29 +102,23 @@ class _Floor:
             raise RuntimeError(f"the floor found {len(found.points)} points")
 
 
-def _ask_floor(floor: _Floor, question: str, took: dict[str, float]) -> None:
-    started, cpu_started = time.perf_counter(), time.thread_time()
-    vector = floor.embed(question)
-    embedded = time.perf_counter()
-    floor.nearest(vector)
-    ended = time.perf_counter()
-    took["floor"] = (ended - started) * 1000
-    took["floor: processor"] = (time.thread_time() - cpu_started) * 1000
-    took["floor: embed"] = (embedded - started) * 1000
-    took["floor: nearest"] = (ended - embedded) * 1000
+def _floor_parts(floor: _Floor, question: str, clock: Callable[[], float]) -> Times:
+    with parts_timed(clock) as parts:
+        with part("- floor: embed"):
+            vector = floor.embed(question)
+        with part("- floor: nearest"):
+            floor.nearest(vector)
+    return {"floor": sum(parts.values()), **parts}
 
 
-def _ask_service(question: str, took: dict[str, float]) -> None:
-    started, cpu_started = time.perf_counter(), time.thread_time()
-    with parts_timed() as parts:
+def _parts(question: str, clock: Callable[[], float]) -> Times:
+    with parts_timed(clock) as parts, part("rest"):
         result = searching.search(question, AnonymousUser(), limit=LIMIT)
-    took["service"] = (time.perf_counter() - started) * 1000
-    took["service: processor"] = (time.thread_time() - cpu_started) * 1000
     if not result.hits:
         raise RuntimeError("the service found nothing")
-    took |= {f"service: {name}": took_ms for name, took_ms in parts.items()}
+    return {"service": sum(parts.values()), **{f"- {name}": took_ms for name, took_ms in parts.items()}}
 
 
-def _server_timing(header: str) -> dict[str, float]:
+def _server_timing(header: str) -> Times:
     entries = (entry.partition(";dur=") for entry in header.split(", "))
     return {name: float(took_ms) for name, _, took_ms in entries}
