@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from benchmarks.peers.serve import PEERS
-from benchmarks.site import set_up
+from benchmarks.fresh_site import set_up
 from searchapp.metrics import QueryScore, bootstrap_difference, mean_scores, score_ranking
 
 if TYPE_CHECKING:

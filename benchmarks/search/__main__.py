@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks.site import set_up
+from benchmarks.fresh_site import set_up
 
 DEMO = Path(__file__).parents[2] / "demo"
 
