@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from benchmarks.peers.serve import PEERS
 from benchmarks.fresh_site import set_up
+from benchmarks.peers.serve import PEERS
 from searchapp.metrics import QueryScore, bootstrap_difference, mean_scores, score_ranking
 
 if TYPE_CHECKING:
