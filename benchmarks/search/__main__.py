@@ -25,12 +25,12 @@ def main() -> None:
 
     texts = filling.base_texts(options.texts)
     with servers_running():
-        vectors = filling.prepare(texts)
+        vectors, standing = filling.prepare(texts)
         if "QDRANT_URL" in settings.GIVEN_ENVIRONMENT:
-            filling.fill(texts, vectors, options.passages)
+            filling.fill(texts, vectors, standing=standing, passage_count=options.passages)
     if "QDRANT_URL" not in settings.GIVEN_ENVIRONMENT:
         with filling.vector_store_within(settings.DATA_DIR / "vectors"):
-            filling.fill(texts, vectors, options.passages)
+            filling.fill(texts, vectors, standing=standing, passage_count=options.passages)
     if options.only_fill:
         return
     with servers_running():

@@ -69,11 +69,14 @@ def _pack(text: str) -> list[str]:
     return [part for part in parts if clean_text(part)]
 
 
-def prepare(texts: Sequence[BaseText]) -> NDArray[np.float32]:
-    """Return the vectors of the texts, ``(n, dimensions)`` float32, unit L2 norm, and make the index for them."""
+def prepare(texts: Sequence[BaseText]) -> tuple[NDArray[np.float32], int]:
+    """Make the index; return the vectors of the texts, ``(n, dimensions)`` float32, unit L2 norm, and what stands.
+
+    An index of another schema or model is another one, so rows alone do not tell how far filling came.
+    """
     vectors = get_embedder().embed_documents([text.text for text in texts])
     get_index().ensure(vectors.shape[1])
-    return vectors
+    return vectors, min(Chunk.objects.count(), get_index().count())
 
 
 @contextmanager
@@ -112,14 +115,14 @@ def _plain(point: models.PointStruct) -> dict[str, object]:
     return {"id": point.id, "vector": vectors, "payload": point.payload}
 
 
-def fill(texts: Sequence[BaseText], vectors: NDArray[np.float32], passage_count: int) -> None:
+def fill(texts: Sequence[BaseText], vectors: NDArray[np.float32], *, standing: int, passage_count: int) -> None:
     """Add passages until there are so many; rows after points, so that a row says that its point is there."""
     collections = _collections()
     # The words of a text are counted once and not for every copy.
     store.document_vector = cache(store.document_vector)  # type: ignore[assignment]
     index = get_index()
     started = reported = time.monotonic()
-    first = done = Chunk.objects.count() // PASSAGES_PER_DOCUMENT * PASSAGES_PER_DOCUMENT
+    first = done = standing // PASSAGES_PER_DOCUMENT * PASSAGES_PER_DOCUMENT
     while done < passage_count:
         numbers = range(done, min(done + BLOCK, passage_count))
         documents, chunks = _rows(numbers, texts, collections)
