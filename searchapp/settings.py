@@ -84,6 +84,25 @@ EMBEDDING_CACHE_BYTES = (
     * 1024
     * 1024
 )
+NEXT_EMBEDDING_BASE_URL = env.url(
+    "NEXT_EMBEDDING_BASE_URL",
+    help="Service of the model that manage.py reindex builds the next index with. Unset: EMBEDDING_BASE_URL.",
+)
+NEXT_EMBEDDING_API_KEY = env.text(
+    "NEXT_EMBEDDING_API_KEY", help="Key of the next embedding service. Unset: EMBEDDING_API_KEY."
+)
+NEXT_EMBEDDING_MODEL = env.text(
+    "NEXT_EMBEDDING_MODEL", help="Name of the next model. Unset, with the address: no change of the model is wanted."
+)
+NEXT_EMBEDDING_DIMENSIONS = env.integer(
+    "NEXT_EMBEDDING_DIMENSIONS", default=0, help="Length of the next model's vectors; 0 takes what it gives."
+)
+NEXT_EMBEDDING_FAMILY = env.choice(
+    "NEXT_EMBEDDING_FAMILY",
+    ("auto", "qwen3", "bge", "e5", "gte", "jina", "none"),
+    default="auto",
+    help="How the next model wants texts framed: as EMBEDDING_FAMILY.",
+)
 LOCAL_EMBEDDING_MODEL = env.text(
     "LOCAL_EMBEDDING_MODEL",
     help="Folder or hub name of a model2vec (static) or Qwen3-Embedding model for the local embedding server. "
@@ -117,6 +136,16 @@ HIGHLIGHT_TIMEOUT_MS = env.integer(
 RANKING_FILE = env.text(
     "RANKING_FILE",
     help="Constants of ranking, as benchmarks/calibrate_ranking.py writes them. Unset: those known for the model.",
+)
+GENERATION_RETENTION_DAYS = env.integer(
+    "GENERATION_RETENTION_DAYS",
+    default=7,
+    help="Days that a replaced index is kept up to date for going back to it.",
+)
+QUERY_HISTORY = env.integer(
+    "QUERY_HISTORY",
+    default=500,
+    help="Number of recent questions kept to compare a new index with; 0 keeps none.",
 )
 
 # Retrieval limits that no installation needs to change
@@ -269,7 +298,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_DEFAULT_QUEUE = "indexing"
-CELERY_TASK_ROUTES = {"searchapp.tasks.maintain": {"queue": "maintenance"}}
+CELERY_TASK_ROUTES = {
+    "searchapp.tasks.maintain": {"queue": "maintenance"},
+    "searchapp.tasks.reindex": {"queue": "reindexing"},
+    "searchapp.tasks.report_generation": {"queue": "reindexing"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 REAP_INTERVAL_S = 5
 CELERY_BEAT_SCHEDULE = {

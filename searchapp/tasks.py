@@ -7,11 +7,22 @@ from collections.abc import Iterable
 from functools import partial
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from searchapp.errors import IsoglossError
-from searchapp.services import embedding_cache, indexing, outages, twins
+from searchapp.models import IndexGeneration
+from searchapp.services import (
+    comparing,
+    embedding_cache,
+    generations,
+    history,
+    indexing,
+    outages,
+    reindexing,
+    twins,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +57,34 @@ def index_document(document_id: str) -> None:
 
 
 @shared_task
+def reindex(generation_id: int) -> None:
+    """Bring a generation of the index some of what it misses."""
+    if reindexing.take_turn(generation_id):
+        enqueue_reindexing()
+
+
+@shared_task
+def report_generation(generation_id: int) -> None:
+    """Compare a complete generation of the index with the live one."""
+    try:
+        comparing.make_report(IndexGeneration.objects.get(pk=generation_id))
+    except IsoglossError as exc:
+        logger.warning("the new index cannot be compared: %s", exc)
+
+
+def enqueue_reindexing(*, is_thorough: bool = False) -> None:
+    """Ask workers to go on with the generations of the index that miss something, and to compare those that do not."""
+    lifetime_s = round(reindexing.WORKER_FOR.total_seconds())
+    try:
+        for pk in reindexing.take_due(is_thorough=is_thorough):
+            reindex.apply_async((pk,), expires=lifetime_s, retry=False, ignore_result=True)
+        for pk in comparing.report_due():
+            report_generation.apply_async((pk,), expires=settings.REAP_INTERVAL_S, retry=False, ignore_result=True)
+    except OperationalError as exc:
+        logger.warning("the broker is not reachable; the new index waits for it: %s", exc)
+
+
+@shared_task
 def maintain() -> None:
     """Put back what was left, send messages for what is due, pay what is owed to the index."""
     global _last_index_check
@@ -53,13 +92,23 @@ def maintain() -> None:
     outages.try_again()
     embedding_cache.prune()
     _send(indexing.take_due())
+    is_thorough = time.monotonic() - _last_index_check > indexing.INDEX_CHECK_INTERVAL_S
+    enqueue_reindexing(is_thorough=is_thorough)
     try:
         indexing.settle_sweeps()
-        if time.monotonic() - _last_index_check > indexing.INDEX_CHECK_INTERVAL_S:
+        if is_thorough:
             _last_index_check = time.monotonic()
+            history.trim()
+            generations.prune()
             indexing.repair_index()
+            generations.keep_alias()
     except IsoglossError as exc:
         logger.warning("the vector store cannot be looked after: %s", exc)
+    if is_thorough:
+        try:
+            generations.watch_model()
+        except IsoglossError as exc:
+            logger.warning("the embedding service does not serve the index: %s", exc)
     try:
         for collection_id in twins.collections_due():
             find_twins.apply_async(

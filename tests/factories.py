@@ -6,8 +6,10 @@ import factory
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 
+from searchapp.backends import get_index
+from searchapp.index import VectorIndex
 from searchapp.models import Collection, Document, Membership
-from searchapp.services import documents, indexing
+from searchapp.services import documents, generations, indexing
 from searchapp.services.documents import Upload
 
 _numbers = itertools.count(1)
@@ -50,3 +52,8 @@ def index(collection: Collection, text: str | bytes, *, name: str = "", **option
     indexing.index_document(document.pk)
     document.refresh_from_db()
     return document
+
+
+def live_index() -> VectorIndex:
+    """Return the index that answers searches."""
+    return get_index(generations.live_or_first())

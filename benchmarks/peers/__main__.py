@@ -118,8 +118,7 @@ def _compare(folder: Path, options: argparse.Namespace) -> dict[str, Results]:
     from django.conf import settings
 
     from benchmarks.peers.ours import Ours, plain_text
-    from searchapp.backends import get_embedder
-    from searchapp.services import evaluating
+    from searchapp.services import evaluating, generations
 
     chosen = _every(evaluating.load_set(folder), options.every)
     name = chosen.name
@@ -135,7 +134,7 @@ def _compare(folder: Path, options: argparse.Namespace) -> dict[str, Results]:
         "EMBEDDING_BASE_URL": settings.EMBEDDING_BASE_URL,
         "EMBEDDING_API_KEY": settings.EMBEDDING_API_KEY or "EMPTY",
         "EMBEDDING_MODEL": settings.EMBEDDING_MODEL,
-        "EMBEDDING_DIMENSIONS": str(get_embedder().dimensions),
+        "EMBEDDING_DIMENSIONS": str(generations.live_embedder().dimensions),
         "QDRANT_URL": settings.QDRANT_URL,
         "QDRANT_API_KEY": settings.QDRANT_API_KEY,
     }

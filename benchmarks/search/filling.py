@@ -20,13 +20,13 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from qdrant_client import models
 
-from searchapp.backends import get_embedder, get_index
+from searchapp.backends import get_index
 from searchapp.index import Point, store
 from searchapp.language import clean_text, detect
 from searchapp.local.vectors.store import VectorStore
 from searchapp.local.vectors.updates import read_upsert
-from searchapp.models import Chunk, Collection, Document
-from searchapp.services import evaluating
+from searchapp.models import Chunk, Collection, Document, GenerationDocument
+from searchapp.services import evaluating, generations
 
 MAX_CHARACTERS = 600
 PASSAGES_PER_DOCUMENT = 20
@@ -74,9 +74,9 @@ def prepare(texts: Sequence[BaseText]) -> tuple[NDArray[np.float32], int]:
 
     An index of another schema or model is another one, so rows alone do not tell how far filling came.
     """
-    vectors = get_embedder().embed_documents([text.text for text in texts])
-    get_index().ensure(vectors.shape[1])
-    return vectors, min(Chunk.objects.count(), get_index().count())
+    vectors = generations.live_embedder().embed_documents([text.text for text in texts])
+    get_index(generations.live_or_first()).ensure(vectors.shape[1])
+    return vectors, min(Chunk.objects.count(), get_index(generations.live_or_first()).count())
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def vector_store_within(folder: Path) -> Iterator[None]:
 
     The same points by the same engine, without the requests, which take most of the time.
     """
-    index = get_index()
+    index = get_index(generations.live_or_first())
     client = index._client
     with VectorStore(folder) as vector_store:
         index._client = _LocalClient(vector_store)  # type: ignore[assignment]
@@ -120,7 +120,7 @@ def fill(texts: Sequence[BaseText], vectors: NDArray[np.float32], *, standing: i
     collections = _collections()
     # The words of a text are counted once and not for every copy.
     store.document_vector = cache(store.document_vector)  # type: ignore[assignment]
-    index = get_index()
+    index = get_index(generations.live_or_first())
     started = reported = time.monotonic()
     first = done = standing // PASSAGES_PER_DOCUMENT * PASSAGES_PER_DOCUMENT
     while done < passage_count:
@@ -134,7 +134,17 @@ def fill(texts: Sequence[BaseText], vectors: NDArray[np.float32], *, standing: i
         index.upsert(points, _noisy(vectors[[number % len(texts) for number in numbers]], seed=done))
         with transaction.atomic():
             Document.objects.bulk_create(documents, ignore_conflicts=True, batch_size=500)
+            live = generations.live_or_first()
+            for chunk in chunks:
+                chunk.chunking = live.chunking
             Chunk.objects.bulk_create(chunks, ignore_conflicts=True, batch_size=500)
+            done_marks = [
+                GenerationDocument(
+                    generation=live, document=document, state="done", passage_count=document.passage_count
+                )
+                for document in documents
+            ]
+            GenerationDocument.objects.bulk_create(done_marks, ignore_conflicts=True, batch_size=500)
         done = numbers[-1] + 1
         if time.monotonic() - reported > REPORT_S or done == passage_count:
             reported = time.monotonic()

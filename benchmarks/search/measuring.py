@@ -18,8 +18,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from qdrant_client import QdrantClient
 
-from searchapp.backends import get_embedder, get_index
-from searchapp.services import searching
+from searchapp.backends import get_index
+from searchapp.services import generations, searching
 from searchapp.stopwatch import part, parts_timed
 
 WARM_UP = 5
@@ -90,8 +90,8 @@ class _Floor:
         )
         headers = {"api-key": settings.QDRANT_API_KEY} if settings.QDRANT_API_KEY else None
         self._points = QdrantClient(url=settings.QDRANT_URL, headers=headers, timeout=60, check_compatibility=False)
-        self._name = get_index().name
-        self._model = get_embedder().model
+        self._name = get_index(generations.live_or_first()).name
+        self._model = generations.live_embedder().model
 
     def embed(self, question: str) -> list[float]:
         return self._embeddings.embeddings.create(model=self._model, input=question).data[0].embedding

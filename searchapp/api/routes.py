@@ -194,6 +194,7 @@ def search(
         mode=mode,
         is_highlighted=False,
     )
+    searching.keep_query(result, collection)
     return SearchOut(
         query=result.query,
         query_language=result.query_language,

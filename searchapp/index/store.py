@@ -260,6 +260,14 @@ class VectorIndex:
                     return 0
                 raise
 
+    def point_alias(self, alias: str) -> None:
+        """Let an alias name this collection from now on, in one step."""
+        action = models.CreateAliasOperation(
+            create_alias=models.CreateAlias(collection_name=self.name, alias_name=alias)
+        )
+        with _wrapped():
+            self._client.update_collection_aliases([action])
+
     def drop(self) -> None:
         """Delete the whole collection; doing it twice is no error."""
         with _wrapped():

@@ -3,6 +3,7 @@
 from searchapp.models.access import ApiToken, Membership
 from searchapp.models.embedding import EmbeddingCacheEntry, ModelFingerprint, ServiceOutage
 from searchapp.models.evaluation import EvaluationBase
+from searchapp.models.index import GenerationDocument, IndexGeneration, RecentQuery
 from searchapp.models.knowledge import Chunk, Collection, Document, IndexSweep
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "Document",
     "EmbeddingCacheEntry",
     "EvaluationBase",
+    "GenerationDocument",
+    "IndexGeneration",
     "IndexSweep",
     "Membership",
     "ModelFingerprint",
+    "RecentQuery",
     "ServiceOutage",
 ]

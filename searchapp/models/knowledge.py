@@ -161,12 +161,16 @@ class Document(models.Model):
 class Chunk(models.Model):
     """One passage of a document's live version: a row here, a point with the same id in the index.
 
+    ``chunking`` is how the document was cut: the version of the cutter and the token budget. While the index is
+    built anew with another cut, a document has the passages of both.
+
     ``start`` and ``end`` are character offsets into the text of the parsed document.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
     version = models.PositiveIntegerField()
+    chunking = models.CharField(max_length=24)
     ordinal = models.PositiveIntegerField()
     text = models.TextField()
     question = models.TextField(blank=True)
@@ -183,7 +187,9 @@ class Chunk(models.Model):
         verbose_name_plural = _("passages")
         ordering = ["document", "ordinal"]
         constraints = [
-            models.UniqueConstraint(fields=["document", "version", "ordinal"], name="chunk_ordinal_is_unique"),
+            models.UniqueConstraint(
+                fields=["document", "version", "chunking", "ordinal"], name="chunk_ordinal_is_unique"
+            ),
             models.CheckConstraint(condition=Q(start__lte=F("end")), name="chunk_offsets_are_ordered"),
         ]
 

@@ -1,6 +1,9 @@
 """The way of a document from its file into the index, and everything that keeps it from getting lost.
 
-    claim -> read -> cut -> embed and store, batch by batch -> switch -> sweep
+    claim -> read -> cut -> embed and store, window by window -> switch -> sweep
+
+The passages go into the generation of the index that answers searches, and into the others that are kept up to
+date (`searchapp.services.generations`); what those cannot take now, `reindexing` brings them later.
 
 The rows decide. A message from the broker only says "look at this document"; what is done with it
 depends on its row, which one worker at a time holds by a lease. Whoever dies in the middle leaves a
@@ -14,7 +17,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,19 +28,19 @@ import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from searchapp.backends import get_embedder, get_index
+from searchapp.backends import get_index
 from searchapp.chunking import Passage, cut
-from searchapp.embedding import EmbeddingRefusedError, EmbeddingUnavailableError, blend, estimate_tokens
+from searchapp.embedding import Embedder, EmbeddingRefusedError, EmbeddingUnavailableError, blend, estimate_tokens
 from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError, TransientError
 from searchapp.index import Point
 from searchapp.language import clean_text
-from searchapp.models import Chunk, Document, IndexSweep
+from searchapp.models import Chunk, Document, GenerationDocument, IndexGeneration, IndexSweep
 from searchapp.parsing import FaqColumns, ParseError, ParseLimits, parse
-from searchapp.services import embedding_cache, outages
+from searchapp.services import embedding_cache, generations, outages
 from searchapp.services.documents import order_sweep, title_from_name
 
 logger = logging.getLogger(__name__)
@@ -61,7 +64,11 @@ INDEX_CHECK_INTERVAL_S = 60.0
 # Shares of the context in a passage's vector, chosen on the development sets (docs/evaluation.md).
 QUESTION_SHARE = 0.4
 HEADINGS_SHARE = 0.2
+# So long a generation beside the live one gets no documents after its service did not answer.
+LEFT_ALONE_S = 30.0
 CHUNK_NAMESPACE = uuid.UUID("6f0c6a5e-27f5-5d0c-9a4e-0d4b8c1c4f5a")
+
+_left_alone_until: dict[int, float] = {}
 
 
 class LeaseLostError(IsoglossError):
@@ -118,12 +125,20 @@ def index_document(document_id: uuid.UUID, *, has_headings: bool = True) -> None
     started = time.monotonic()
     try:
         with _heartbeat(job):
-            cuts = _read_and_cut(job)
+            live = generations.live_or_first()
+            generations.confirm_model(live).check()  # reading a long file is worth nothing while it cannot be embedded
+            others = [generation for generation in generations.writable_generations() if generation.pk != live.pk]
+            cuts = read_passages(
+                job.document, job.document.file.name or "", [live.chunk_tokens, *(row.chunk_tokens for row in others)]
+            )
             if not has_headings:
-                cuts = [replace(passage, heading_path=()) for passage in cuts]
-            passages = [_prepare(job.document, passage) for passage in cuts]
-            _embed_and_store(job, passages)
-            _switch(job, passages)
+                cuts = {
+                    tokens: [replace(passage, heading_path=()) for passage in passages]
+                    for tokens, passages in cuts.items()
+                }
+            _embed_and_store(job, live, cuts[live.chunk_tokens])
+            stored = [live, *(row for row in others if _store_beside(job, row, cuts[row.chunk_tokens]))]
+            _switch(job, stored, cuts)
         outages.note_answer()
     except LeaseLostError:
         logger.info("document was taken away while it was indexed", extra={"document_id": document_id})
@@ -145,7 +160,12 @@ def index_document(document_id: uuid.UUID, *, has_headings: bool = True) -> None
         took_ms = round((time.monotonic() - started) * 1000)
         logger.info(
             "document ready",
-            extra={"document_id": document_id, "passages": len(passages), "took_ms": took_ms},
+            extra={
+                "document_id": document_id,
+                "passages": len(cuts[live.chunk_tokens]),
+                "generations": len(stored),
+                "took_ms": took_ms,
+            },
         )
     settle_sweeps(document_id)
 
@@ -157,6 +177,11 @@ def index_when_possible(document_id: uuid.UUID) -> None:
     """
     if not outages.is_embedding_out():
         index_document(document_id)
+
+
+def forget_outages() -> None:
+    """Have every generation beside the live one tried again at once."""
+    _left_alone_until.clear()
 
 
 def recover_abandoned() -> int:
@@ -224,24 +249,41 @@ def settle_sweeps(document_id: uuid.UUID | None = None) -> None:
 
 
 def repair_index() -> int:
-    """Queue again the ready documents whose points are not all in the index, and return how many.
+    """Have what is missing in the index written again, and return how many documents that concerns.
 
-    One exact count tells that all is well; only where it does not are documents looked at one by one.
+    Ready documents whose points are not all in the live generation are queued; for the other generations
+    `reindexing` is told. One exact count tells that all is well; only where it does not are documents looked at one
+    by one.
     """
+    generations.align_counts()
     if Document.objects.exclude(status__in=[Document.Status.READY, Document.Status.FAILED]).exists():
         return 0
-    ready = Document.objects.filter(status=Document.Status.READY)
-    index = get_index()
-    expected = Document.objects.filter(live_version__isnull=False).aggregate(n=Sum("passage_count"))["n"] or 0
-    if index.count() == expected:
-        return 0
     repaired = 0
-    for pk, passage_count in ready.values_list("pk", "passage_count").iterator():
-        if index.count(pk) != passage_count:
-            repaired += ready.filter(pk=pk).update(status=Document.Status.QUEUED, enqueued_at=None, attempts=0)
+    for generation in generations.writable_generations():
+        marks = GenerationDocument.objects.filter(generation=generation)
+        if marks.filter(state=GenerationDocument.State.OPEN).exists():
+            continue  # points come in that are not noted yet
+        missing = _missing_points(generation)
+        if generation.status == IndexGeneration.Status.LIVE:
+            ready = Document.objects.filter(status=Document.Status.READY)
+            unnoted = ready.exclude(pk__in=marks.values("document_id")).values_list("pk", flat=True)
+            for pk in {*missing, *unnoted}:
+                repaired += ready.filter(pk=pk).update(status=Document.Status.QUEUED, enqueued_at=None, attempts=0)
+        else:
+            repaired += marks.filter(document_id__in=missing).delete()[0]
     if repaired:
         logger.warning("points were missing in the index", extra={"documents": repaired})
     return repaired
+
+
+def _missing_points(generation: IndexGeneration) -> list[uuid.UUID]:
+    """Return the documents that have another number of points in a generation than was noted."""
+    index = get_index(generation)
+    if index.count() == generations.passages_noted(generation):
+        return []
+    done = GenerationDocument.objects.filter(generation=generation, state=GenerationDocument.State.DONE)
+    counts = done.values_list("document_id", "passage_count").iterator()
+    return [pk for pk, passage_count in counts if index.count(pk) != passage_count]
 
 
 def _claim(document_id: uuid.UUID) -> _Job | None:
@@ -267,23 +309,30 @@ def _claim(document_id: uuid.UUID) -> _Job | None:
 
 @contextmanager
 def _heartbeat(job: _Job) -> Iterator[None]:
-    """Keep the lease while the block runs, from a thread of its own."""
+    """Keep the lease of a document while the block runs."""
+    with keep_lease(lambda: job.update(lease_expires_at=timezone.now() + LEASE), document_id=job.document.pk):
+        yield
+
+
+@contextmanager
+def keep_lease(renew: Callable[[], None], *, document_id: uuid.UUID) -> Iterator[None]:
+    """Call ``renew``, which raises `LeaseLostError`, while the block runs, from a thread of its own."""
     stop = threading.Event()
 
     def beat() -> None:
         try:
             while not stop.wait(HEARTBEAT_S):
                 try:
-                    job.update(lease_expires_at=timezone.now() + LEASE)
+                    renew()
                 except (DatabaseError, InterfaceError) as exc:
-                    logger.warning("the lease could not be renewed: %s", exc, extra={"document_id": job.document.pk})
+                    logger.warning("the lease could not be renewed: %s", exc, extra={"document_id": document_id})
                     connection.close()  # a broken connection stays broken; the next beat opens another
         except LeaseLostError:
             pass  # the working thread meets the same at its next write
         finally:
             connection.close()
 
-    thread = threading.Thread(target=beat, name=f"lease-{job.document.pk}", daemon=True)
+    thread = threading.Thread(target=beat, name=f"lease-{document_id}", daemon=True)
     thread.start()
     try:
         yield
@@ -292,13 +341,18 @@ def _heartbeat(job: _Job) -> Iterator[None]:
         thread.join()
 
 
-def _read_and_cut(job: _Job) -> list[Passage]:
-    document = job.document
-    get_embedder().check()  # reading a long file is worth nothing while it cannot be embedded
+def read_passages(document: Document, file_name: str, budgets: Sequence[int]) -> dict[int, list[Passage]]:
+    """Read a stored file of a document and cut it into passages, once for each token budget.
+
+    Sets the document's title, in memory alone.
+
+    Raises:
+        ParseError, PermanentError: it cannot be read, or holds no text.
+    """
     columns = FaqColumns(**document.faq_columns) if document.faq_columns else None
     try:
         parsed = parse(
-            Path(document.file.path),
+            Path(default_storage.path(file_name)),
             source_name=document.source_name,
             limits=ParseLimits(timeout_s=settings.PARSE_TIMEOUT_S, max_memory_bytes=settings.PARSE_MEMORY_BYTES),
             faq_columns=columns,
@@ -308,20 +362,23 @@ def _read_and_cut(job: _Job) -> list[Passage]:
             raise PermanentError(exc.code, json.dumps(exc.headers, ensure_ascii=False)) from exc
         raise
     document.title = parsed.title[:300] or title_from_name(document.source_name)
-    passages = cut(
-        parsed.blocks,
-        max_tokens=settings.CHUNK_TOKENS,
-        count_tokens=estimate_tokens,
-        languages=settings.SITE_LANGUAGES or None,
-        language=document.declared_language,
-    )
-    passages = [passage for passage in passages if clean_text(passage.question + passage.text)]
-    if not passages:
-        raise PermanentError("no_text")
-    return passages
+    cuts: dict[int, list[Passage]] = {}
+    for max_tokens in dict.fromkeys(budgets):
+        passages = cut(
+            parsed.blocks,
+            max_tokens=max_tokens,
+            count_tokens=estimate_tokens,
+            languages=settings.SITE_LANGUAGES or None,
+            language=document.declared_language,
+        )
+        cuts[max_tokens] = [passage for passage in passages if clean_text(passage.question + passage.text)]
+        if not cuts[max_tokens]:
+            raise PermanentError("no_text")
+    return cuts
 
 
-def _prepare(document: Document, passage: Passage) -> _Prepared:
+def _prepare(document: Document, passage: Passage, chunking: str) -> _Prepared:
+    """Return a passage as it is embedded; its id is the same for the same text at the same place of the same cut."""
     context = "\n".join(
         text for part in (passage.question, " ".join(passage.heading_path)) if (text := clean_text(part))
     )
@@ -329,32 +386,104 @@ def _prepare(document: Document, passage: Passage) -> _Prepared:
     digest = hashlib.sha256(text.encode()).hexdigest()
     return _Prepared(
         passage,
-        id=uuid.uuid5(CHUNK_NAMESPACE, f"{document.pk}:{document.version}:{passage.ordinal}:{digest}"),
+        id=uuid.uuid5(CHUNK_NAMESPACE, f"{document.pk}:{document.version}:{chunking}:{passage.ordinal}:{digest}"),
         text=text,
         context=context,
         share=(QUESTION_SHARE if passage.question else HEADINGS_SHARE) if context else 0.0,
     )
 
 
-def _embed_and_store(job: _Job, passages: Sequence[_Prepared]) -> None:
-    """Embed window by window, each while the one before is stored."""
-    job.update(status=Document.Status.EMBEDDING, progress_total=len(passages))
-    index = get_index()
-    index.ensure(get_embedder().dimensions)
+def store_passages(
+    document: Document,
+    generation: IndexGeneration,
+    passages: Sequence[Passage],
+    *,
+    between: Callable[[int], None],
+) -> None:
+    """Embed passages for a generation and store their points, window by window, each while the one before is stored.
+
+    Args:
+        document: whose they are; its ``run`` and ``version`` go into the points.
+        generation: where to.
+        passages: all of the document.
+        between: called after each window with the number of passages done; what it raises ends the work.
+
+    Raises:
+        Errors of `searchapp.services.generations.confirm_model`, of the embedding service, of the vector store.
+    """
+    embedder, index = generations.confirm_model(generation), get_index(generation)
+    index.ensure(generation.dimensions)
     with ThreadPoolExecutor(1, thread_name_prefix="storing") as storing:
         under_way: Future[None] | None = None
         done = 0
         for start in range(0, len(passages), WINDOW_PASSAGES):
-            window = passages[start : start + WINDOW_PASSAGES]
-            vectors = _embed(window)
+            window = [
+                _prepare(document, passage, generation.chunking)
+                for passage in passages[start : start + WINDOW_PASSAGES]
+            ]
+            vectors = _embed(embedder, window)
             if under_way is not None:
                 under_way.result()
-                job.update(progress_done=done)
-            under_way = storing.submit(index.upsert, [_point(job.document, prepared) for prepared in window], vectors)
+                between(done)
+            under_way = storing.submit(index.upsert, [_point(document, prepared) for prepared in window], vectors)
             done = start + len(window)
         if under_way is not None:
             under_way.result()
-            job.update(progress_done=done)
+            between(done)
+
+
+def chunk_rows(document: Document, chunking: str, passages: Sequence[Passage]) -> list[Chunk]:
+    """Return unsaved rows for the passages of a document, as cut in one way."""
+    return [
+        Chunk(
+            id=_prepare(document, passage, chunking).id,
+            document=document,
+            version=document.version,
+            chunking=chunking,
+            ordinal=passage.ordinal,
+            text=passage.text,
+            question=passage.question,
+            heading_path=list(passage.heading_path),
+            page=passage.page,
+            start=passage.start,
+            end=passage.end,
+            language=passage.language,
+            token_count=passage.token_count,
+        )
+        for passage in passages
+    ]
+
+
+def _embed_and_store(job: _Job, live: IndexGeneration, passages: Sequence[Passage]) -> None:
+    job.update(status=Document.Status.EMBEDDING, progress_total=len(passages))
+    store_passages(job.document, live, passages, between=lambda done: job.update(progress_done=done))
+
+
+def _store_beside(job: _Job, generation: IndexGeneration, passages: Sequence[Passage]) -> bool:
+    """Store passages in a generation that does not answer searches; whether it took them.
+
+    One whose service is down must not hold documents up: for a while nothing is tried there, and `reindexing`
+    brings it later what it missed.
+    """
+    if time.monotonic() < _left_alone_until.get(generation.pk, 0.0):
+        return False
+    try:
+        # Writes nothing new, but finds out whether the document is still ours.
+        store_passages(
+            job.document, generation, passages, between=lambda _done: job.update(progress_total=F("progress_total"))
+        )
+    except LeaseLostError:
+        raise
+    except IsoglossError as exc:
+        logger.warning(
+            "a document goes into another generation later: %s",
+            exc,
+            extra={"document_id": job.document.pk, "generation": generation.pk},
+        )
+        if isinstance(exc, TransientError):
+            _left_alone_until[generation.pk] = time.monotonic() + LEFT_ALONE_S
+        return False
+    return True
 
 
 def _point(document: Document, prepared: _Prepared) -> Point:
@@ -368,7 +497,7 @@ def _point(document: Document, prepared: _Prepared) -> Point:
     )
 
 
-def _embed(passages: Sequence[_Prepared]) -> NDArray[np.float32]:
+def _embed(embedder: Embedder, passages: Sequence[_Prepared]) -> NDArray[np.float32]:
     """Embed passages with their context, and draw each towards its context on its own.
 
     A question is more like the question of a FAQ row, or like a heading, than like the text below it.
@@ -379,7 +508,7 @@ def _embed(passages: Sequence[_Prepared]) -> NDArray[np.float32]:
     """
     contexts = list(dict.fromkeys(prepared.context for prepared in passages if prepared.context))
     texts = [prepared.text for prepared in passages]
-    vectors, errors = embedding_cache.embed_documents(get_embedder(), texts + contexts)
+    vectors, errors = embedding_cache.embed_documents(embedder, texts + contexts)
     for position, error in errors.items():
         if position < len(texts):
             place = _place(passages[position].passage)
@@ -401,11 +530,17 @@ def _place(passage: Passage) -> str:
     return place
 
 
-def _switch(job: _Job, prepared_passages: Sequence[_Prepared]) -> None:
-    """Make the new passages the document's own, in one step that readers see whole or not at all."""
+def _switch(job: _Job, stored: Sequence[IndexGeneration], cuts: dict[int, list[Passage]]) -> None:
+    """Make the new passages the document's own, in one step that readers see whole or not at all.
+
+    Args:
+        job: the work.
+        stored: the generations that hold the passages, the live one first.
+        cuts: the passages by token budget.
+    """
     document = job.document
     former_file = document.live_file
-    passages = [prepared.passage for prepared in prepared_passages]
+    passages = cuts[stored[0].chunk_tokens]
     with transaction.atomic():
         job.update(
             status=Document.Status.READY,
@@ -413,7 +548,6 @@ def _switch(job: _Job, prepared_passages: Sequence[_Prepared]) -> None:
             live_file=document.file.name,
             title=document.title,
             language=_main_language(passages),
-            passage_count=len(passages),
             ready_at=timezone.now(),
             lease=None,
             lease_expires_at=None,
@@ -423,26 +557,13 @@ def _switch(job: _Job, prepared_passages: Sequence[_Prepared]) -> None:
             error_detail="",
         )
         document.chunks.all().delete()
-        Chunk.objects.bulk_create(
-            [
-                Chunk(
-                    id=prepared.id,
-                    document=document,
-                    version=document.version,
-                    ordinal=passage.ordinal,
-                    text=passage.text,
-                    question=passage.question,
-                    heading_path=list(passage.heading_path),
-                    page=passage.page,
-                    start=passage.start,
-                    end=passage.end,
-                    language=passage.language,
-                    token_count=passage.token_count,
-                )
-                for prepared, passage in zip(prepared_passages, passages, strict=True)
-            ],
-            batch_size=500,
-        )
+        by_chunking = {row.chunking: cuts[row.chunk_tokens] for row in stored}
+        for chunking, cut_passages in by_chunking.items():
+            Chunk.objects.bulk_create(chunk_rows(document, chunking, cut_passages), batch_size=500)
+        # Late, as other documents that go live wait for it.
+        live = generations.note_stored(document.pk, {row.pk: len(cuts[row.chunk_tokens]) for row in stored})
+        [chunk_tokens] = [row.chunk_tokens for row in stored if row.pk == live]
+        Document.objects.filter(pk=document.pk).update(passage_count=len(cuts[chunk_tokens]))
         IndexSweep.objects.create(document_id=document.pk, due_at=timezone.now())
     if former_file and former_file != document.file.name:
         default_storage.delete(former_file)
@@ -451,13 +572,15 @@ def _switch(job: _Job, prepared_passages: Sequence[_Prepared]) -> None:
 def _sweep(document_id: uuid.UUID) -> bool:
     """Delete the points of a document that no passage stands for; False while it is worked on."""
     document = Document.objects.filter(pk=document_id).only("status", "run").first()
-    if document is None:
-        get_index().delete_document(document_id)
-        return True
-    if not document.is_settled:
+    if document is not None and not document.is_settled:
         return False
-    keep_ids = list(Chunk.objects.filter(document_id=document_id).values_list("pk", flat=True))
-    get_index().delete_document(document_id, up_to_run=document.run, keep_ids=keep_ids)
+    for generation in generations.generations_with_vectors():
+        if document is None:
+            get_index(generation).delete_document(document_id)
+            continue
+        chunks = Chunk.objects.filter(document_id=document_id, chunking=generation.chunking)
+        keep_ids = list(chunks.values_list("pk", flat=True))
+        get_index(generation).delete_document(document_id, up_to_run=document.run, keep_ids=keep_ids)
     return True
 
 

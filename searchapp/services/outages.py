@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from searchapp.backends import get_embedder
 from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError
 from searchapp.models import Document, ServiceOutage
+from searchapp.services import generations
 from searchapp.services.collections import Viewer, visible_to
 from searchapp.services.embedding_cache import distrust_fingerprint
 
@@ -81,7 +81,7 @@ def try_again() -> None:
     if not is_ours:
         return
     try:
-        get_embedder().embed_documents(["try"], timeout_s=PROBE_TIMEOUT_S)
+        generations.live_embedder().embed_documents(["try"], timeout_s=PROBE_TIMEOUT_S)
     except (ServiceUnavailableError, PermanentError) as exc:
         if isinstance(exc, ServiceUnavailableError):
             # From the end of the try, which may have taken its whole time.

@@ -67,6 +67,32 @@ _SENTENCES: dict[str, str | Promise] = {
     "ranking_file_invalid": _(
         "The file with the constants of ranking cannot be read. An administrator has to check RANKING_FILE."
     ),
+    # generations of the index
+    "index_model_changed": _(
+        "The index was made with a model that no configured service has. Nothing is lost. An administrator puts the "
+        "former EMBEDDING_MODEL back, or builds the index anew with manage.py reindex."
+    ),
+    "index_model_drifted": _(
+        "Other weights answer to the name of the model that the index was made with. Nothing is lost. "
+        "An administrator puts the former weights back, or builds the index anew with manage.py reindex."
+    ),
+    "generation_nothing_indexed": _("Nothing is indexed yet. The first document that is uploaded makes the index."),
+    "generation_under_way": _("Another index is being built or waits to go live. Switch to it or give it up first."),
+    "generation_same": _("The settings are those of the live index, so there is nothing to build."),
+    "generation_not_building": _("No index is being built at this moment."),
+    "generation_not_paused": _("The build is neither paused nor failed."),
+    "generation_not_candidate": _("There is no new index to give up."),
+    "generation_not_built": _("The new index is not complete, so it cannot go live."),
+    "generation_incomplete": _("The new index misses documents, so it cannot go live. It is being completed."),
+    "generation_no_former": _("There is no former index to go back to."),
+    "generation_no_report": _("The new index was not compared with the live one yet. Have the report made first."),
+    "generation_regression": _(
+        "The new index answers clearly worse than the live one. Read the report; if you want it all the same, say so."
+    ),
+    "generation_documents_failed": _(
+        "Some documents could not be brought into the new index. See the details, then resume the build or give it up."
+    ),
+    "generation_switched": _("The index changed while the document was worked on. It is tried again by itself."),
     # indexing
     "worker_stopped": _(
         "The worker stopped several times while it worked on this document. Retry, or upload a smaller file."

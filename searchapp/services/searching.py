@@ -1,6 +1,6 @@
 """The way of a question to ranked passages.
 
-clean -> find its language -> embed with the instruction
+clean -> find its language -> which generation of the index answers -> embed with the instruction
 -> points that the viewer may see: the nearest in each language on its own, and those that share its words
 -> join to live rows -> rank -> keep one document from filling the page -> find the part that answers
 
@@ -21,21 +21,23 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from numpy.typing import NDArray
 
-from searchapp.backends import get_embedder, get_index, get_profile
-from searchapp.embedding import EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
+from searchapp.backends import ModelChangedError, configured_embedder, get_embedder, get_index, get_profile
+from searchapp.embedding import Embedder, EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
 from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
 from searchapp.language import SUPPORTED_LANGUAGES, clean_text, detect, primary_language, sentences
-from searchapp.models import Chunk, Document
+from searchapp.models import Chunk, Document, IndexGeneration
 from searchapp.ranking import (
     NOISE_RANKS,
     UNBALANCED,
     Evidence,
+    Weights,
     best_span,
     first_of_equals,
     limit_per_group,
     relevances,
 )
+from searchapp.services import generations, history
 from searchapp.services.collections import Viewer, visible_to
 from searchapp.stopwatch import part
 
@@ -155,6 +157,7 @@ def search(
     is_folded: bool = False,
     is_highlighted: bool = True,
     options: SearchOptions = PRODUCT_OPTIONS,
+    generation: IndexGeneration | None = None,
 ) -> SearchResult:
     """Find the passages that answer a question, whatever language they are in.
 
@@ -170,11 +173,14 @@ def search(
             the same. The hit names the others.
         is_highlighted: whether to look for the answering sentence of each hit.
         options: which parts of the search take part.
+        generation: which generation of the index answers; None means the live one. All of an answer comes from one,
+            also while another goes live.
 
     Raises:
         QueryRejectedError: the question is empty or too long.
         EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: the embedding service, where the
             options want vectors alone. Otherwise words alone answer.
+        ModelChangedError: no service has the model of the index; likewise.
         VectorStoreUnavailableError, VectorStoreRefusedError: the vector store.
         PermanentError: the vector store is not configured.
     """
@@ -187,7 +193,8 @@ def search(
         raise QueryRejectedError("query_empty")
     limit = max(1, min(limit, settings.MAX_SEARCH_LIMIT))
     targets = _by_instruction(viewer, collections)
-    vectors, degraded = _embed(text, targets, options.lanes)
+    answering = generation or generations.live_row() or generations.adopted()
+    embedder, vectors, degraded = _embed(answering, text, targets, options.lanes)
     with part("detect"):
         query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
     question = _Question(
@@ -196,14 +203,21 @@ def search(
         language=query_language,
         is_balanced=options.is_balanced and bool(vectors),
     )
-    hits = _find(question, targets, languages=languages, mode=mode, is_folded=is_folded, limit=limit)
+    hits: list[Hit] = []
+    if answering is not None:
+        hits = _find(answering, question, targets, languages=languages, mode=mode, is_folded=is_folded, limit=limit)
     best_first = sorted(hits, key=lambda hit: -hit.score)
-    is_answered = not vectors or get_profile().has_answer([hit.evidence for hit in best_first])
-    if is_highlighted and vectors:
-        hits = _highlight(hits, vectors)
+    is_answered = not vectors or get_profile(answering).has_answer([hit.evidence for hit in best_first])
+    if is_highlighted and vectors and embedder is not None:
+        hits = _highlight(embedder, hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
     logger.info("search", extra={"hits": len(hits), "language": query_language, "took_ms": took_ms})
     return SearchResult(text, query_language, took_ms, tuple(hits), is_answered, degraded)
+
+
+def keep_query(result: SearchResult, collections: AbstractCollection[str] = ()) -> None:
+    """Keep a question that was answered, to ask it again of a new index; costs the answer nothing."""
+    history.note_query(result.query, result.query_language, collections=list(collections))
 
 
 @part("access")
@@ -219,18 +233,23 @@ def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str,
 
 
 @part("embed")
-def _embed(text: str, targets: dict[str, list[int]], lanes: Lanes) -> tuple[dict[str, NDArray[np.float32]], str]:
-    """Return the question's vector for each instruction, or none and the reason."""
+def _embed(
+    answering: IndexGeneration | None, text: str, targets: dict[str, list[int]], lanes: Lanes
+) -> tuple[Embedder | None, dict[str, NDArray[np.float32]], str]:
+    """Return the question's vector for each instruction and who made it, or neither and the reason."""
     if lanes is Lanes.LEXICAL:
-        return {}, ""
+        return None, {}, ""
     try:
-        embedder = get_embedder()
-        return {instruction: embedder.embed_query(text, instruction=instruction) for instruction in targets}, ""
+        if answering is not None and answering.error_code == "index_model_drifted":
+            raise ModelChangedError(answering.error_code, f"other weights answer to {answering.model}")
+        embedder = get_embedder(answering) if answering is not None else configured_embedder()
+        vectors = {instruction: embedder.embed_query(text, instruction=instruction) for instruction in targets}
+        return embedder, vectors, ""
     except IsoglossError as exc:
         if lanes is Lanes.DENSE:
             raise
         logger.warning("words alone answer a question: %s", exc)
-        return {}, exc.code
+        return None, {}, exc.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +281,7 @@ class _Ranked:
 
 @part("group")
 def _find(
+    generation: IndexGeneration,
     question: _Question,
     targets: dict[str, list[int]],
     *,
@@ -276,13 +296,16 @@ def _find(
     row; its new passages are then in the index, so asking once more finds them.
     """
     apart = _languages_apart(question, languages) if question.is_balanced else []
-    live = Chunk.objects.filter(document__collection__in=[pk for ids in targets.values() for pk in ids])
+    live = Chunk.objects.filter(
+        document__collection__in=[pk for ids in targets.values() for pk in ids], chunking=generation.chunking
+    )
+    index, weights = get_index(generation), get_profile(generation).weights if question.is_balanced else UNBALANCED
     hits: list[Hit] = []
     for _attempt in range(2):
         candidates: list[Candidate] = []
         for instruction, collection_ids in targets.items():
             with part("index"):
-                candidates += get_index().query(
+                candidates += index.query(
                     question.vectors.get(instruction),
                     question.words,
                     collection_ids=collection_ids,
@@ -291,7 +314,7 @@ def _find(
                     apart=apart,
                     limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
                 )
-        found = _rank(candidates, live, question)
+        found = _rank(candidates, live, question, weights)
         shown = _arrange(found, mode, is_folded=is_folded)[: limit + (FOLD_RESERVE if is_folded else 0)]
         hits = _read(shown, live)
         if len(found) == len(candidates) and len(hits) == len(shown):
@@ -327,7 +350,9 @@ def _alike(language: str) -> frozenset[str]:
 
 
 @part("join")
-def _rank(candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Question) -> list[_Ranked]:
+def _rank(
+    candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Question, weights: Weights
+) -> list[_Ranked]:
     """Return the candidates that have a row, best first."""
     ids = [candidate.id for candidate in candidates]
     fields = ("pk", "document_id", "language", "is_faq", "twins", "document__twins")
@@ -343,7 +368,7 @@ def _rank(candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Que
         )
         for candidate in standing
     ]
-    scores = relevances(evidence, get_profile().weights if question.is_balanced else UNBALANCED)
+    scores = relevances(evidence, weights)
     ranked: list[_Ranked] = []
     for candidate, passage, score in zip(standing, evidence, scores, strict=True):
         pk, document_id, _language, is_faq, row_twins, document_twins = by_id[candidate.id]
@@ -454,7 +479,7 @@ def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
 
 
 @part("highlight")
-def _highlight(hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list[Hit]:
+def _highlight(embedder: Embedder, hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list[Hit]:
     """Mark the sentence of each long hit that is nearest to the question.
 
     An extra: it has a time of its own, and without an answer in that time the hits stay as they are.
@@ -475,7 +500,7 @@ def _highlight(hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list
         return hits
     try:
         with part("embed-sentences"):
-            embedded = get_embedder().embed_documents(texts, timeout_s=settings.HIGHLIGHT_TIMEOUT_MS / 1000)
+            embedded = embedder.embed_documents(texts, timeout_s=settings.HIGHLIGHT_TIMEOUT_MS / 1000)
     except (EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError) as exc:
         logger.info("no highlights: %s", exc)
         return hits

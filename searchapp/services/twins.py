@@ -17,9 +17,11 @@ from django.utils import timezone
 
 from searchapp.backends import get_index
 from searchapp.errors import IsoglossError
+from searchapp.index import VectorIndex
 from searchapp.language import primary_language
 from searchapp.models import Chunk, Collection, Document
 from searchapp.ranking import Version, group_versions
+from searchapp.services import generations
 
 logger = logging.getLogger(__name__)
 
@@ -52,16 +54,21 @@ def find_twins(collection_id: int) -> None:
     rows = Collection.objects.filter(pk=collection_id, twins_found_at=collection.twins_found_at)
     if rows.update(twins_found_at=now) != 1:
         return  # another worker is at it
+    live = generations.live_row()
+    if live is None:
+        return
     try:
         chunks = list(
-            Chunk.objects.filter(document__collection=collection_id, document__live_version__isnull=False)
+            Chunk.objects.filter(
+                document__collection=collection_id, document__live_version__isnull=False, chunking=live.chunking
+            )
             .order_by("document_id", "ordinal")
             .only("pk", "document_id", "question", "text", "language")[: MAX_TEXTS + 1]
         )
         if len(chunks) > MAX_TEXTS:
             logger.warning("too many passages to look for twins", extra={"collection_id": collection_id})
             return
-        texts = _texts(chunks)
+        texts = _texts(chunks, get_index(live))
         groups = group_versions(list(texts.values()))
     except IsoglossError:
         Collection.objects.filter(pk=collection_id, twins_found_at=now).update(twins_found_at=None)
@@ -81,12 +88,12 @@ def find_twins(collection_id: int) -> None:
 _Key = tuple[uuid.UUID, str]
 
 
-def _texts(chunks: Iterable[Chunk]) -> dict[_Key, Version]:
+def _texts(chunks: Iterable[Chunk], index: VectorIndex) -> dict[_Key, Version]:
     """Return what is compared: whole documents, and each row of a FAQ."""
     passages: dict[_Key, list[Chunk]] = defaultdict(list)
     for chunk in chunks:
         passages[chunk.document_id, chunk.question].append(chunk)
-    vectors = get_index().vectors([chunk.pk for group in passages.values() for chunk in group])
+    vectors = index.vectors([chunk.pk for group in passages.values() for chunk in group])
     texts: dict[_Key, Version] = {}
     for key, group in passages.items():
         if all(chunk.pk in vectors for chunk in group):

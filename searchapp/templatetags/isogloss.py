@@ -5,6 +5,8 @@ from django.template import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from searchapp.services import generations
+from searchapp.services.reasons import sentence
 from searchapp.services.searching import Hit
 from searchapp.web import presentation
 from searchapp.web.presentation import Excerpt
@@ -16,6 +18,9 @@ register.filter(presentation.language_name)
 register.filter(presentation.native_name)
 register.filter(presentation.html_language)
 register.filter(presentation.text_direction)
+register.filter(presentation.generation_field)
+register.filter(presentation.lane_name)
+register.filter(presentation.percent)
 
 
 @register.simple_tag(takes_context=True)
@@ -29,6 +34,14 @@ def theme(context: Context) -> str:
 def icon(name: str) -> SafeString:
     """Draw an icon of the sprite ``_icons.html``; it says nothing to screen readers."""
     return format_html('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"/></svg>', name)
+
+
+@register.simple_tag
+def index_problem() -> str:
+    """Return what keeps the live index from answering or growing, for staff; or nothing."""
+    live = generations.live_row()
+    code = generations.problem_of(live) if live is not None else ""
+    return sentence(code) if code else ""
 
 
 @register.filter

@@ -154,3 +154,15 @@ class DeleteCollectionForm(forms.Form):
         if name != self._name:
             raise forms.ValidationError(_("This is not its name."))
         return name
+
+
+class BuildForm(forms.Form):
+    """How fast a new index may be built."""
+
+    rate = forms.IntegerField(
+        label=_("Passages a second at the most"),
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        help_text=_("Empty: as fast as the embedding service can."),
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from babel import Locale
-from django.utils.translation import get_language, to_locale
+from django.utils.translation import get_language, gettext_lazy, to_locale
 from django.utils.translation import gettext as _
 
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
@@ -26,6 +26,18 @@ STATUS_FILTERS = {
     "working": (Document.Status.QUEUED, *Document.RUNNING),
     "ready": (Document.Status.READY,),
     "failed": (Document.Status.FAILED,),
+}
+GENERATION_FIELDS = {
+    "model": gettext_lazy("Model"),
+    "dimensions": gettext_lazy("Dimensions"),
+    "family": gettext_lazy("Instruction policy"),
+    "chunking": gettext_lazy("Chunking: version and tokens"),
+    "schema_version": gettext_lazy("Version of the index"),
+}
+LANE_NAMES = {
+    "hybrid": gettext_lazy("As on the site: by meaning and words"),
+    "dense": gettext_lazy("By meaning alone"),
+    "lexical": gettext_lazy("By words alone"),
 }
 
 
@@ -144,6 +156,21 @@ def html_language(code: str) -> str:
 def text_direction(code: str) -> str:
     """Return the value of the ``dir`` attribute of a text in a language."""
     return SUPPORTED_LANGUAGES[code].direction if code in SUPPORTED_LANGUAGES else "auto"
+
+
+def generation_field(name: str) -> str:
+    """Return what people call a field of an index generation."""
+    return str(GENERATION_FIELDS[name])
+
+
+def lane_name(lane: str) -> str:
+    """Return what people call the means by which passages were found."""
+    return str(LANE_NAMES[lane])
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage; a dash where there is none."""
+    return "–" if share is None else f"{share:.0%}"
 
 
 def document_rows(documents: Sequence[Document]) -> list[DocumentRow]:

@@ -1,10 +1,10 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
-from django.urls import path, reverse_lazy
+from django.urls import path, re_path, reverse_lazy
 from django.views.i18n import set_language
 
-from searchapp.web.views import accounts, collections, documents, health, pages, search
+from searchapp.web.views import accounts, collections, documents, generations, health, pages, search
 
 urlpatterns = [
     path("", search.search, name="search"),
@@ -28,6 +28,15 @@ urlpatterns = [
     path("documents/<uuid:document_id>/retry/", documents.retry, name="retry"),
     path("documents/<uuid:document_id>/columns/", documents.choose_columns, name="choose_columns"),
     path("documents/<uuid:document_id>/delete/", documents.delete, name="delete_document"),
+    path("generations/", generations.list_generations, name="generations"),
+    path("generations/build/", generations.build, name="build_generation"),
+    path("generations/rollback/", generations.roll_back, name="roll_back"),
+    path("generations/prune/", generations.prune, name="prune_generations"),
+    re_path(
+        r"^generations/(?P<generation_id>\d{1,18})/(?P<action>pause|resume|cancel|compare|switch)/$",
+        generations.change,
+        name="change_generation",
+    ),
     path("login/", LoginView.as_view(template_name="accounts/login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("profile/", accounts.profile, name="profile"),

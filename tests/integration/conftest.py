@@ -7,18 +7,20 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from pytest_django import Settings
+from qdrant_client import QdrantClient
 
 from searchapp import backends
 from searchapp.models import Collection, Membership
 from searchapp.models.knowledge import Visibility
+from searchapp.services import generations, history, indexing
 from tests.factories import CollectionFactory, MembershipFactory, UserFactory
 
 
 def forget_backends() -> None:
     """Have the engines made anew, after their settings changed."""
-    backends.get_embedder.cache_clear()
-    backends.get_index.cache_clear()
-    backends.get_profile.cache_clear()
+    backends.forget()
+    generations.forget()
+    indexing.forget_outages()
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +34,12 @@ def site(
     transactional_db: None, local_servers: None, static_files: None, settings: Settings, tmp_path: Path
 ) -> Iterator[None]:
     settings.MEDIA_ROOT = tmp_path / "files"
-    backends.get_index().drop()
+    forget_backends()
+    store = QdrantClient(url=settings.QDRANT_URL, headers={"api-key": settings.QDRANT_API_KEY})
+    for found in store.get_collections().collections:
+        store.delete_collection(found.name)
     yield
+    history.flush()  # before the database is emptied
     forget_backends()
 
 

@@ -7,12 +7,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from searchapp.backends import get_index
 from searchapp.models import Chunk, Collection, Document, IndexSweep
 from searchapp.parsing import FaqColumns
 from searchapp.services import collections, documents, indexing
 from searchapp.services.documents import DocumentRejectedError, Outcome, clean_source_name
-from tests.factories import CollectionFactory, index, upload
+from tests.factories import CollectionFactory, index, live_index, upload
 from tests.integration.conftest import forget_backends
 
 TEXT = "# Lost luggage\n\nReport a lost suitcase at the counter within two days."
@@ -125,10 +124,10 @@ def test_clean_source_name_hostile_name_is_made_harmless(given: str, kept: str) 
 
 def test_delete_documents_ready_document_leaves_nothing_behind(collection: Collection, settings) -> None:
     document = index(collection, TEXT)
-    assert get_index().count(document.pk) == 1
+    assert live_index().count(document.pk) == 1
     assert documents.delete_documents(Document.objects.filter(pk=document.pk)) == 1
     indexing.settle_sweeps()
-    assert get_index().count() == 0
+    assert live_index().count() == 0
     assert not Chunk.objects.exists()
     assert stored_files(settings) == []
 
@@ -144,7 +143,7 @@ def test_delete_documents_store_down_owes_the_points_until_it_is_back(collection
     settings.QDRANT_URL = url
     forget_backends()
     indexing.settle_sweeps()
-    assert get_index().count() == 0
+    assert live_index().count() == 0
 
 
 def test_settle_sweeps_refused_deletion_makes_room_for_the_others(collection: Collection, settings) -> None:
@@ -162,7 +161,7 @@ def test_delete_collection_takes_its_documents_along(collection: Collection, set
     index(collection, OTHER_TEXT)
     collections.delete_collection(collection)
     indexing.settle_sweeps()
-    assert get_index().count() == 0
+    assert live_index().count() == 0
     assert not Document.objects.exists()
     assert stored_files(settings) == []
 

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from searchapp.backends import get_embedder
+from searchapp.backends import configured_embedder
 from searchapp.embedding import Embedder
 from searchapp.models import Collection, Document, EmbeddingCacheEntry, ModelFingerprint, ServiceOutage
 from searchapp.services import embedding_cache, indexing, outages
@@ -99,7 +99,7 @@ def test_embed_documents_refused_text_is_not_kept_and_its_neighbours_are() -> No
 
 def test_embed_documents_without_room_keeps_nothing(settings) -> None:
     settings.EMBEDDING_CACHE_BYTES = 0
-    embedding_cache.embed_documents(get_embedder(), ["one"])
+    embedding_cache.embed_documents(configured_embedder(), ["one"])
     assert not EmbeddingCacheEntry.objects.exists()
 
 

@@ -11,12 +11,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from searchapp.backends import get_index
 from searchapp.models import Chunk, Collection, EvaluationBase, ModelFingerprint
-from searchapp.services import evaluating
+from searchapp.services import evaluating, generations, reindexing
 from searchapp.services.evaluating import EvaluationError, EvaluationSet, Question, Run, Unit
 from searchapp.services.searching import Lanes, SearchOptions
-from tests.factories import CollectionFactory, index
+from tests.factories import CollectionFactory, index, live_index
 
 TEXTS = {
     "luggage": ("Report a lost suitcase at the counter.", "Melden Sie einen verlorenen Koffer am Schalter."),
@@ -93,7 +92,7 @@ def test_evaluate_texts_scores_every_pair_of_languages_and_leaves_nothing(site: 
     assert report.means.same_language.recall_1 == 1.0
     assert len(run.rankings) == 30
     assert not Collection.objects.exists()
-    assert get_index().count() == 0
+    assert live_index().count() == 0
 
 
 def test_evaluate_words_alone_find_nothing_across_languages(site: None, texts: Path) -> None:
@@ -174,6 +173,9 @@ def test_evaluate_kept_base_is_made_anew_for_other_settings_and_other_texts(
     evaluate(texts, keep="travel", has_headings=False)
     second = Collection.objects.get().pk
     settings.CHUNK_TOKENS = 64
+    generation = generations.start()
+    reindexing.catch_up(generation.pk)
+    generations.switch(generation)
     evaluate(texts, keep="travel", has_headings=False)
     third = Collection.objects.get().pk
     assert len({first, second, third}) == 3

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from searchapp.backends import get_index
 from searchapp.index import Point, VectorIndex, VectorStoreUnavailableError
+from tests.factories import live_index
 
 
 @pytest.fixture
@@ -44,4 +44,4 @@ def test_count_store_that_asks_for_patience_is_unavailable(busy_store: str) -> N
 def test_upsert_collection_lost_in_the_meantime_is_to_be_tried_again(site: None) -> None:
     point = Point(id=uuid.uuid4(), document_id=uuid.uuid4(), collection_id=1, language="en", run=1, text="A text.")
     with pytest.raises(VectorStoreUnavailableError):
-        get_index().upsert([point], np.ones((1, 4), dtype=np.float32))
+        live_index().upsert([point], np.ones((1, 4), dtype=np.float32))

@@ -13,11 +13,10 @@ from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 
-from searchapp.backends import get_index
 from searchapp.models import Chunk, Collection, Document, ServiceOutage
 from searchapp.services import documents, indexing, outages
 from searchapp.services.searching import Lanes, SearchOptions, search
-from tests.factories import index, upload
+from tests.factories import index, live_index, upload
 from tests.integration.conftest import forget_backends
 from tests.site import eventually
 
@@ -35,7 +34,7 @@ def long_text(sections: int) -> str:
 def is_consistent(document: Document) -> bool:
     """Return whether the index holds exactly the passages of the document."""
     count = Chunk.objects.filter(document=document).count()
-    return get_index().count(document.pk) == count == document.passage_count > 0
+    return live_index().count(document.pk) == count == document.passage_count > 0
 
 
 def test_index_document_markdown_becomes_ready_with_its_passages(collection: Collection) -> None:
@@ -76,7 +75,7 @@ def test_index_document_unclear_columns_are_asked_for_and_then_used(collection: 
 def test_index_document_broken_file_fails_with_a_reason(collection: Collection) -> None:
     document = index(collection, b"%PDF-1.7\nthis is no pdf", name="broken.pdf")
     assert (document.status, document.error_code) == (Document.Status.FAILED, "file_broken")
-    assert get_index().count(document.pk) == 0
+    assert live_index().count(document.pk) == 0
 
 
 def test_index_document_twice_at_once_is_done_by_one(collection: Collection) -> None:
@@ -197,7 +196,7 @@ def test_index_document_deleted_in_the_middle_leaves_no_points(collection: Colle
     document = upload(collection, long_text(300)).document
     while_embedding(document, lambda: documents.delete_documents(Document.objects.filter(pk=document.pk)))
     indexing.settle_sweeps()
-    assert get_index().count() == 0
+    assert live_index().count() == 0
 
 
 def test_index_document_replaced_in_the_middle_ends_as_the_newest(collection: Collection) -> None:
@@ -263,7 +262,7 @@ def test_recover_abandoned_living_lease_is_left_alone(collection: Collection) ->
 def test_repair_index_lost_collection_is_rebuilt_from_the_database(collection: Collection) -> None:
     first = index(collection, TEXT)
     second = index(collection, "# Dining\n\nBreakfast is served at six.")
-    get_index().drop()
+    live_index().drop()
     assert indexing.repair_index() == 2
     for document in (first, second):
         indexing.index_document(document.pk)
@@ -276,7 +275,7 @@ def test_repair_index_lost_collection_is_rebuilt_from_the_database(collection: C
 def test_repair_index_missing_points_of_one_document_rebuilds_that_one(collection: Collection) -> None:
     whole = index(collection, TEXT)
     holed = index(collection, "# Dining\n\nBreakfast is served at six.")
-    get_index().delete_document(holed.pk)
+    live_index().delete_document(holed.pk)
     assert indexing.repair_index() == 1
     holed.refresh_from_db()
     whole.refresh_from_db()

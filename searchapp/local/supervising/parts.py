@@ -33,7 +33,7 @@ LONGEST_SOCKET_PATH = 100
 REDIS_TIMEOUT_S = 2.0
 # Requests under way at the stop get this long, so that the supervisor need not kill them.
 WEB_GRACE_S = 1
-QUEUES = "indexing,maintenance"
+QUEUES = "indexing,maintenance,reindexing"
 # Unbuffered, so that the last words of a part that dies are not lost.
 PYTHON = (sys.executable, "-u")
 

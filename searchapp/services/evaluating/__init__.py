@@ -19,8 +19,10 @@ from searchapp.services.evaluating.sets import (
     Item,
     Question,
     Unit,
+    document_key,
     load_questions,
     load_set,
+    row_key,
 )
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "compare",
     "current_settings",
     "difference_svg",
+    "document_key",
     "evaluate",
     "evaluate_collections",
     "load_questions",
@@ -51,6 +54,7 @@ __all__ = [
     "remove_dead",
     "remove_kept",
     "report",
+    "row_key",
     "run_questions",
     "score_svg",
     "write_comparison",

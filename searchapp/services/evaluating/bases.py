@@ -22,7 +22,7 @@ from searchapp.backends import get_embedder
 from searchapp.index import SCHEMA_VERSION
 from searchapp.models import Chunk, Collection, Document, EvaluationBase
 from searchapp.models.knowledge import Visibility
-from searchapp.services import collections, documents, indexing
+from searchapp.services import collections, documents, generations, indexing
 from searchapp.services.collections import CollectionRejectedError, CollectionSpec
 from searchapp.services.evaluating.sets import EvaluationError, EvaluationSet, Item
 from searchapp.services.fingerprints import current_fingerprint
@@ -54,12 +54,13 @@ def index_settings(*, has_headings: bool) -> dict[str, str | int | float | bool]
         EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: the embedding service, which is
             asked for the weights behind the name of its model.
     """
+    live = generations.live_or_first()
     return {
-        "model": settings.EMBEDDING_MODEL,
-        "fingerprint": current_fingerprint(get_embedder()).pk,
-        "dimensions": settings.EMBEDDING_DIMENSIONS or 0,
+        "model": live.model,
+        "fingerprint": current_fingerprint(get_embedder(live)).pk,
+        "dimensions": live.dimensions,
         "schema_version": SCHEMA_VERSION,
-        "chunk_tokens": settings.CHUNK_TOKENS,
+        "chunk_tokens": live.chunk_tokens,
         "question_share": indexing.QUESTION_SHARE,
         "headings_share": indexing.HEADINGS_SHARE,
         "has_headings": has_headings,

@@ -25,6 +25,7 @@ from searchapp.index import VectorIndex
 from searchapp.language import clean_text, sentences
 from searchapp.models import Chunk, Collection
 from searchapp.ranking import find_twins
+from searchapp.services import generations
 from searchapp.services.evaluating.sets import (
     EvaluationError,
     EvaluationSet,
@@ -97,7 +98,7 @@ def mine(collection_ids: AbstractCollection[int], *, seed: int = 0, count: int =
         VectorStoreUnavailableError, VectorStoreRefusedError: the vector store.
         PermanentError: it is not configured.
     """
-    index = get_index()
+    index = get_index(generations.live_or_first())
     places = _places(collection_ids)
     twins = _twins(list(places.values()), index)
     drafts = _chosen(places, twins, seed=seed, count=count)
@@ -146,7 +147,7 @@ def mined_set(collections: Sequence[Collection], *, seed: int = 0, count: int = 
 
 
 def _places(collection_ids: AbstractCollection[int]) -> dict[str, _Place]:
-    rows = Chunk.objects.filter(document__collection__in=collection_ids).order_by(
+    rows = generations.live_chunks(Chunk.objects.filter(document__collection__in=collection_ids)).order_by(
         "document__collection__slug", "document__source_name", "ordinal"
     )
     fields = (

@@ -16,6 +16,7 @@ from django.conf import settings
 from searchapp.errors import PermanentError
 from searchapp.language import detect
 from searchapp.models import Chunk, Collection, Document
+from searchapp.services import generations
 
 # Above this share of texts whose title is the same in all their languages, titles are labels, no translations.
 SHARED_TITLES = 0.9
@@ -274,7 +275,7 @@ def _first(line: Mapping[str, Any], names: Sequence[str]) -> Any:
 def _find_targets(names: Sequence[str], collections: Sequence[Collection]) -> dict[str, tuple[Unit, Mapping[str, str]]]:
     """Return what each name in a file of questions stands for: a unit, and ids with their languages."""
     known: dict[str, tuple[Unit, Mapping[str, str]]] = {}
-    chunks = Chunk.objects.filter(document__collection__in=collections)
+    chunks = generations.live_chunks(Chunk.objects.filter(document__collection__in=collections))
     fields = ("pk", "question", "language", "document__source_name", "document__collection__slug")
     for pk, question, language, source_name, slug in chunks.values_list(*fields):
         known[str(pk)] = (Unit.PASSAGE, {str(pk): language})

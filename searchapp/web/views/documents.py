@@ -24,7 +24,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from searchapp import tasks
 from searchapp.models import Chunk, Collection, Document
 from searchapp.parsing import SUPPORTED_EXTENSIONS
-from searchapp.services import collections, documents
+from searchapp.services import collections, documents, generations
 from searchapp.web.forms import FaqColumnsForm, ReplacementForm, UploadForm, error_text
 from searchapp.web.presentation import STATUS_FILTERS, document_rows
 from searchapp.web.requests import HtmxRequest, signed_in_user
@@ -241,7 +241,7 @@ def _counts(collection: Collection) -> dict[str, int]:
 
 
 def _passages(request: HttpRequest, found: Document) -> Page[Chunk]:
-    rows = found.chunks.order_by("ordinal")
+    rows = generations.live_chunks(found.chunks.order_by("ordinal"))
     number: str | int | None = request.GET.get("page")
     if (wanted := request.GET.get("passage", "")[:MAX_ORDINAL_DIGITS]).isdecimal():
         number = rows.filter(ordinal__lt=int(wanted)).count() // PAGE_PASSAGES + 1

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
 from searchapp import celery
-from searchapp.backends import get_embedder, get_index
 from searchapp.errors import IsoglossError, TransientError
+from searchapp.services import generations
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     states = {
         "database": _state(_ask_database),
         "broker": _state(_ask_broker),
-        "vector_store": _state(lambda: get_index().count()),
-        "embedding": _state(lambda: get_embedder().check()),
+        "vector_store": _state(generations.ask_vector_store),
+        "embedding": _state(generations.ask_embedding),
     }
     is_ready = all(state == "ok" for state in states.values())
     return JsonResponse(states, status=HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from searchapp.errors import IsoglossError
 from searchapp.models import Chunk, Collection, Document
-from searchapp.services import searching
+from searchapp.services import generations, searching
 from searchapp.services.collections import visible_to
 from searchapp.services.reasons import sentence
 from searchapp.services.searching import Mode, QueryRejectedError
@@ -34,6 +34,8 @@ MODE_NAMES = {
     Mode.OWN_FIRST: _("Language of the question first"),
     Mode.EACH_LANGUAGE: _("One answer for each language"),
 }
+# The id of the field that asks while someone types.
+QUERY_FIELD = "query"
 
 
 @require_safe
@@ -88,12 +90,19 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
         logger.warning("a service failed a search: %s", exc)
         context["outage"] = sentence(exc.code)
         return HTTPStatus.SERVICE_UNAVAILABLE
+    if _is_settled(request):
+        searching.keep_query(context["result"], _given(context["collection"]))
     return HTTPStatus.OK
 
 
 def _mode(value: str) -> Mode:
     """Return the mode of that name; an unknown one is the usual one, since addresses are typed and kept."""
     return Mode(value) if value in list(Mode) else Mode.BEST
+
+
+def _is_settled(request: HttpRequest) -> bool:
+    """Return whether a person has sent the question, rather than being in the middle of typing it."""
+    return request.headers.get("HX-Trigger") != QUERY_FIELD
 
 
 def _given(value: str) -> list[str]:
@@ -114,7 +123,8 @@ def _examples(visible: QuerySet[Collection]) -> Iterable[Chunk]:
     """Return first passages of recent documents, one for each language."""
     recent = Document.objects.filter(collection__in=visible, live_version__isnull=False).order_by("-ready_at", "pk")
     chunks = (
-        Chunk.objects.filter(document__in=list(recent.values_list("pk", flat=True)[:EXAMPLE_CANDIDATES]), ordinal=0)
+        generations.live_chunks(Chunk.objects.filter(ordinal=0))
+        .filter(document__in=list(recent.values_list("pk", flat=True)[:EXAMPLE_CANDIDATES]))
         .select_related("document")
         .order_by("-document__ready_at")
     )
