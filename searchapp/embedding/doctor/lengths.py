@@ -1,0 +1,118 @@
+"""How long a text may be, and what becomes of one that is too long."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from searchapp.embedding.doctor import samples
+from searchapp.embedding.doctor.examining import Visit
+from searchapp.embedding.doctor.wire import Embedded, FaultError
+
+# Lengths are raised step by step; a service that names no limit is not asked for more, which costs it seconds.
+LONGEST_UNDECLARED_TOKENS = 8_192
+LONGEST_TOKENS = 40_000
+# One that takes this long for one text has been asked enough.
+PATIENCE_S = 20.0
+# Words of the site's texts may come in more tokens than those of the probe.
+SMALLEST_PROBE_TOKENS = 128
+BISECTIONS = 6
+# Equal but for rounding; one sentence of thousands in a mean moves the vector by more than 1e-8.
+EQUAL_DISTANCE = 1e-9
+
+
+def check_lengths(visit: Visit) -> None:
+    """Lengthen a text until its end has no effect, or it is refused, or there is reason to stop."""
+    per_word = _tokens_per_word(visit)
+    declared = visit.facts.context_tokens
+    limit = min(declared * 1.1 + 64, LONGEST_TOKENS) if declared else LONGEST_UNDECLARED_TOKENS
+    wanted = visit.expectations.text_tokens
+    works = 0
+    for tokens in _steps(limit):
+        words = max(8, int(tokens / per_word))
+        outcome, seen = _try(visit, words)
+        if outcome == "works":
+            works = seen
+            if seen > limit or _is_slow(visit):
+                break
+            continue
+        limit_words = _bisect(visit, int(works / per_word), words, outcome)
+        found = int(limit_words * per_word)
+        visit.measurements["context_tokens"] = found
+        visit.measurements["too_long"] = outcome
+        _judge(visit, outcome, found, wanted)
+        return
+    visit.measurements["context_tokens"] = f">= {works}"
+
+
+def _judge(visit: Visit, outcome: str, found: int, wanted: int) -> None:
+    if outcome == "cut":
+        visit.find(
+            "text_truncated" if found < wanted else "long_text_cut", f"at about {found}", found=found, wanted=wanted
+        )
+    elif outcome == "breaks":
+        visit.find(
+            "context_small" if found < wanted else "long_text_breaks", f"at about {found}", found=found, wanted=wanted
+        )
+    elif found < wanted:
+        visit.find("context_small", f"refused from about {found}", found=found, wanted=wanted)
+
+
+def _steps(limit: float) -> Iterator[float]:
+    tokens = SMALLEST_PROBE_TOKENS
+    while tokens < limit:
+        yield tokens
+        tokens *= 2
+    yield limit
+
+
+def _text(words: int, last: str) -> str:
+    filler = " ".join(samples.FILLER).split()
+    repeated = [filler[number % len(filler)] for number in range(words)]
+    # The last tenth differs, so that a cut by little is seen as well.
+    tail = (last.split() * words)[: max(4, words // 10)]
+    return " ".join(repeated[: -len(tail)] + tail)
+
+
+def _tokens_per_word(visit: Visit) -> float:
+    words = 20
+    counted = visit.wire.embed([_text(words, samples.FILLER[0])]).prompt_tokens
+    return max(counted / words, 1.0) if counted else 1.3
+
+
+def _try(visit: Visit, words: int) -> tuple[str, int]:
+    """Send two texts that differ at the end alone; return what became of them and the tokens counted."""
+    try:
+        first = visit.wire.embed([_text(words, "salt pepper soup bread")])
+        second = visit.wire.embed([_text(words, "violin orchestra train station")])
+    except FaultError as exc:
+        code = exc.finding.code
+        if code in ("timeout", "connection_broken", "server_error", "answer_unreadable"):
+            return "breaks", 0
+        if code in ("request_refused", "url_wrong_path") and exc.status:
+            return "refused", 0
+        raise
+    return ("cut" if _distance(first, second) < EQUAL_DISTANCE else "works"), first.prompt_tokens or words
+
+
+def _distance(first: Embedded, second: Embedded) -> float:
+    """Return half the squared distance, which is one minus the cosine, without its rounding near one."""
+    return float(np.square(first.units[0].astype(np.float64) - second.units[0].astype(np.float64)).sum() / 2)
+
+
+def _bisect(visit: Visit, low: int, high: int, outcome: str) -> int:
+    """Return about the largest number of words that works."""
+    if outcome == "breaks":
+        return low
+    for _round in range(BISECTIONS):
+        middle = (low + high) // 2
+        if middle in (low, high) or middle < 8:
+            break
+        if _try(visit, middle)[0] == "works":
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _is_slow(visit: Visit) -> bool:
+    return visit.wire.slowest_s > PATIENCE_S

@@ -1,0 +1,493 @@
+"""The examination of an embedding service: each fault is found by its code, and a service without fault has none."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from searchapp.embedding.doctor import (
+    CODES,
+    MEANING_CODES,
+    Endpoint,
+    Examination,
+    Expectations,
+    Severity,
+    examine,
+    examine_reranker,
+)
+from searchapp.embedding.doctor.examining import Depth
+from searchapp.embedding.doctor.samples import SENTENCES, VARIED
+from searchapp.local.embeddings import EmbeddingModel, load_model
+from searchapp.local.embeddings.models.qwen3 import Qwen3Model
+from tests import faults
+from tests.faults import MODEL_NAME, Service, Vectors, healthy, serving
+
+SMALL = Expectations(text_tokens=400)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Qwen3Model:
+    return faults.tiny_qwen3()
+
+
+@pytest.fixture(scope="module")
+def built_in() -> EmbeddingModel:
+    return load_model(faults.BUILT_IN)
+
+
+def examined(
+    service: Service,
+    *,
+    depth: Depth = "fast",
+    path: str = "/v1",
+    model: str = MODEL_NAME,
+    key: str = "EMPTY",
+    timeout_s: float = 20,
+    expectations: Expectations = SMALL,
+) -> Examination:
+    with serving(service) as address:
+        endpoint = Endpoint(address + path, model, key, timeout_s)
+        return examine(endpoint, expectations=expectations, depth=depth)
+
+
+def codes(examination: Examination) -> list[str]:
+    return [finding.code for finding in examination.findings]
+
+
+def one(examination: Examination, code: str) -> dict[str, Any]:
+    """Return the values of the one finding there has to be."""
+    assert codes(examination) == [code], examination.findings
+    assert examination.findings[0].severity == CODES[code]
+    return dict(examination.findings[0].values)
+
+
+# No fault, no finding
+
+
+def test_examine_service_with_built_in_model_finds_nothing(built_in: EmbeddingModel) -> None:
+    info = {"embedding": {"takes_instructions": False}, "languages": ["en", "zh", "de", "ar", "ja", "ru", "tr", "vi"]}
+    found = examined(
+        healthy(built_in, name="multilingual-static", info=info), depth="full", model="multilingual-static"
+    )
+    assert {finding.code for finding in found.findings if finding.severity is not Severity.INFO} == set()
+
+
+def test_examine_random_model_served_rightly_fails_only_what_asks_for_meaning(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, overlong=1024, has_tokenize=True), depth="full")
+    assert "meaning_absent" in codes(found)
+    assert set(codes(found)) <= MEANING_CODES
+
+
+def test_examine_service_that_tells_nothing_about_itself_finds_nothing(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, takes_dimensions=False)
+    service._describe = lambda path: (404, "text/plain", b"")  # type: ignore[method-assign] # the service is the test's
+    assert codes(examined(service)) == []
+
+
+# 1. The way there
+
+
+def test_examine_no_address_is_named() -> None:
+    assert codes(examine(Endpoint("", MODEL_NAME))) == ["address_missing"]
+
+
+def test_examine_closed_port_is_refused() -> None:
+    one(examine(Endpoint(f"http://127.0.0.1:{faults.closed_port()}/v1", MODEL_NAME)), "refused")
+
+
+def test_examine_unknown_host_is_dns() -> None:
+    one(examine(Endpoint("http://embeddings.invalid/v1", MODEL_NAME)), "dns")
+
+
+def test_examine_https_on_a_plain_port_is_named(tiny: Qwen3Model) -> None:
+    with serving(healthy(tiny)) as address:
+        one(examine(Endpoint(address.replace("http:", "https:") + "/v1", MODEL_NAME)), "tls_on_plain_port")
+
+
+def test_examine_http_on_a_tls_port_is_named(tiny: Qwen3Model) -> None:
+    with serving(healthy(tiny), certificate=faults.CERTIFICATE) as address:
+        one(examine(Endpoint(address.replace("https:", "http:") + "/v1", MODEL_NAME)), "plain_on_tls_port")
+
+
+def test_examine_certificate_that_nobody_trusts_is_named(tiny: Qwen3Model) -> None:
+    with serving(healthy(tiny), certificate=faults.CERTIFICATE) as address:
+        one(examine(Endpoint(f"{address}/v1", MODEL_NAME)), "tls_certificate")
+
+
+def test_examine_service_that_does_not_answer_is_a_timeout(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny, delay=threading.Event()), timeout_s=0.3), "timeout")
+
+
+def test_examine_service_that_hangs_up_is_a_broken_connection() -> None:
+    with faults.hanging_up() as address:
+        one(examine(Endpoint(f"{address}/v1", MODEL_NAME)), "connection_broken")
+
+
+def test_examine_after_a_fault_of_the_connection_nothing_else_is_asked(tiny: Qwen3Model) -> None:
+    found = examine(Endpoint(f"http://127.0.0.1:{faults.closed_port()}/v1", MODEL_NAME))
+    assert [step.outcome for step in found.steps] == ["found"] + ["skipped"] * (len(found.steps) - 1)
+
+
+# 2. The address
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("", "url_without_v1"),
+        ("//v1", "url_double_slash"),
+        ("/v1/embeddings", "url_endpoint"),
+        ("/api/v1", "url_wrong_path"),
+    ],
+)
+def test_examine_address_in_a_wrong_form_is_named_with_the_right_one(tiny: Qwen3Model, path: str, code: str) -> None:
+    with serving(healthy(tiny)) as address:
+        found = examine(Endpoint(address + path, MODEL_NAME), depth="fast")
+        assert one(found, code)["right"] == f"{address}/v1"
+
+
+def test_examine_service_without_v1_that_answers_there_is_right(tiny: Qwen3Model) -> None:
+    assert codes(examined(healthy(tiny, prefix=""), path="")) == []
+
+
+def test_examine_web_page_in_place_of_the_service_is_no_answer(tiny: Qwen3Model) -> None:
+    page = (200, "text/html", b"<html>Log in</html>")
+    one(examined(healthy(tiny, answer_all=lambda path: page)), "answer_unreadable")
+
+
+# 3. The key
+
+
+def test_examine_without_the_key_it_is_missing(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny, api_key="secret")), "key_missing")
+
+
+def test_examine_with_another_key_it_is_refused(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny, api_key="secret"), key="guess"), "key_refused")
+
+
+def test_examine_with_the_key_finds_nothing(tiny: Qwen3Model) -> None:
+    assert codes(examined(healthy(tiny, api_key="secret"), key="secret")) == []
+
+
+# 4. and 5. The model
+
+
+def test_examine_model_name_that_is_refused_is_named_with_those_served(tiny: Qwen3Model) -> None:
+    assert one(examined(healthy(tiny, checks_name=True), model="other"), "model_not_served")["served"] == MODEL_NAME
+
+
+def test_examine_model_name_that_is_not_listed_is_a_warning(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny, listed="bge-m3")), "model_not_listed")
+
+
+def test_examine_model_listed_by_its_path_is_the_same(tiny: Qwen3Model) -> None:
+    assert codes(examined(healthy(tiny, listed=f"/models/Org/{MODEL_NAME.upper()}"))) == []
+
+
+def test_examine_model_name_with_a_colon_is_named(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny), model="qwen3:0.6b"), "model_colon")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model does not appear to be an embedding model by default. Please add `--is-embedding`",
+        "The model does not support Embeddings API",
+        "This server does not support embeddings. Start it with `--embeddings`",
+    ],
+)
+def test_examine_server_not_started_for_embeddings_is_named(tiny: Qwen3Model, words: str) -> None:
+    body = f'{{"object":"error","message":"{words}","code":400}}'.encode()
+    one(examined(healthy(tiny, answer_all=lambda path: (400, "application/json", body))), "not_embedding")
+
+
+def test_examine_server_with_models_but_no_embeddings_is_named(tiny: Qwen3Model) -> None:
+    def answer(path: str) -> faults.Answer:
+        if path == "/v1/models":
+            return 200, "application/json", b'{"data": [{"id": "qwen3-8b"}]}'
+        return 404, "application/json", b'{"detail":"Not Found"}'
+
+    one(examined(healthy(tiny, answer_all=answer)), "not_embedding")
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "busy"), (500, "server_error"), (418, "request_refused")])
+def test_examine_server_that_refuses_everything_is_named_by_how(
+    tiny: Qwen3Model, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("searchapp.embedding.doctor.wire.BUSY_PAUSE_S", 0)
+    one(examined(healthy(tiny, answer_all=lambda path: (status, "text/plain", b"no"))), code)
+
+
+# 6. The dimensions
+
+
+def test_examine_more_dimensions_wanted_than_given_is_named(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny), expectations=Expectations(dimensions=64)), "dimensions_too_large")
+
+
+def test_examine_index_of_another_length_is_named(tiny: Qwen3Model) -> None:
+    assert (
+        one(examined(healthy(tiny), expectations=Expectations(index_dimensions=1024)), "dimensions_index")["given"]
+        == 32
+    )
+
+
+def test_examine_index_of_the_length_that_is_cut_to_is_right(tiny: Qwen3Model) -> None:
+    assert codes(examined(healthy(tiny), expectations=Expectations(dimensions=16, index_dimensions=16))) == []
+
+
+def test_examine_wanted_dimensions_that_are_not_supported_are_information(tiny: Qwen3Model) -> None:
+    wanted = Expectations(dimensions=16)
+    one(examined(healthy(tiny, takes_dimensions=False), expectations=wanted), "dimensions_unsupported")
+
+
+# 7. The vectors
+
+
+def changed(model: EmbeddingModel, change: Callable[[Vectors], Vectors]) -> Service:
+    return healthy(model, encode=lambda texts: change(model.encode(texts).vectors))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda vectors: vectors * 7, "vector_not_normalised"),
+        (np.zeros_like, "vector_zero"),
+        (lambda vectors: vectors * np.nan, "vector_not_finite"),
+        (lambda vectors: vectors * 0 + np.float32(0.5), "vector_constant"),
+        (lambda vectors: np.random.default_rng().normal(size=vectors.shape).astype(np.float32), "vector_random"),
+    ],
+)
+def test_examine_vectors_that_are_none_are_named(
+    tiny: Qwen3Model, change: Callable[[Vectors], Vectors], code: str
+) -> None:
+    assert code in codes(examined(changed(tiny, change)))
+    if CODES[code] is Severity.ERROR:
+        one(examined(changed(tiny, change)), code)
+
+
+def test_examine_one_text_with_a_zero_vector_is_found(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        is_known = np.array([text.isascii() for text in texts], dtype=np.float32)
+        return tiny.encode(texts).vectors * is_known[:, None]
+
+    one(examined(healthy(tiny, encode=encode)), "vector_zero")
+
+
+def fewer(answer: dict[str, Any]) -> object:
+    return answer | {"data": answer["data"][:-1]}
+
+
+@pytest.mark.parametrize(
+    ("answer_as", "code"),
+    [
+        (fewer, "vector_count"),
+        (lambda answer: {"embeddings": []}, "answer_unreadable"),
+        (lambda answer: [], "answer_unreadable"),
+    ],
+)
+def test_examine_answers_in_another_shape_are_named(
+    tiny: Qwen3Model, answer_as: Callable[[dict[str, Any]], object], code: str
+) -> None:
+    one(examined(healthy(tiny, answer_as=answer_as)), code)
+
+
+def test_examine_base64_of_another_number_format_is_found(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny, pack=lambda vector: vector.astype("<f2").tobytes())), "base64_differs")
+
+
+# 8. Batches
+
+
+def test_examine_answers_in_another_order_are_found(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        return tiny.encode(sorted(texts, key=len)).vectors
+
+    one(examined(healthy(tiny, encode=encode)), "order_shuffled")
+
+
+def test_examine_order_that_is_lost_in_large_batches_only_is_found(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        vectors = tiny.encode(texts).vectors
+        return vectors if len(texts) < 32 else np.roll(vectors, 1, axis=0)
+
+    one(examined(healthy(tiny, encode=encode)), "order_shuffled")
+
+
+def test_examine_answer_out_of_order_with_right_indexes_is_right(tiny: Qwen3Model) -> None:
+    assert codes(examined(healthy(tiny, answer_as=lambda answer: answer | {"data": answer["data"][::-1]}))) == []
+
+
+def test_examine_vectors_that_depend_on_the_batch_are_found(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        vectors = tiny.encode(texts).vectors
+        return vectors + 0.3 * vectors.mean(axis=0)
+
+    found = examined(healthy(tiny, encode=encode))
+    assert "batch_differs" in codes(found)
+
+
+def test_examine_batches_of_the_sites_size_that_are_refused_are_found(tiny: Qwen3Model) -> None:
+    assert one(examined(healthy(tiny, most_items=32)), "batch_refused")["items"] == 64
+
+
+# 9. Pooling
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(faults.with_mean_pooling, "pooling_mean"), (faults.without_end_token, "end_token_missing")]
+)
+def test_examine_wrong_pooling_of_a_qwen3_model_is_found(
+    tiny: Qwen3Model, fault: Callable[[Qwen3Model], faults.Encode], code: str
+) -> None:
+    found = examined(healthy(tiny, encode=fault(tiny), overlong=1024), depth="full")
+    assert [finding for finding in codes(found) if finding not in MEANING_CODES] == [code]
+
+
+def test_examine_tokenizer_without_an_end_token_is_found(tiny: Qwen3Model) -> None:
+    def tokenize(texts: Any) -> list[list[int]]:
+        return [ids[:-1] for ids in tiny.tokenize(texts)]
+
+    service = healthy(tiny, encode=faults.without_end_token(tiny), tokenize=tokenize, has_tokenize=True, overlong=1024)
+    assert "end_token_missing" in codes(examined(service, depth="full"))
+
+
+def test_examine_mean_pooling_of_another_family_is_right(built_in: EmbeddingModel) -> None:
+    service = healthy(built_in, name="potion-multilingual", info={"embedding": {"takes_instructions": False}})
+    found = examined(service, depth="full", model="potion-multilingual")
+    assert "pooling_mean" not in codes(found)
+
+
+def test_examine_model_with_a_published_name_and_length_has_to_reach_the_published_scores(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        return np.tile(tiny.encode(texts).vectors, 32) / np.float32(np.sqrt(32))
+
+    service = healthy(tiny, encode=encode, name="Qwen3-Embedding-0.6B", overlong=1024)
+    found = examined(service, depth="full", model="Qwen3-Embedding-0.6B")
+    assert "reference_differs" in codes(found)
+
+
+# 10. Instructions
+
+
+def strip_instruction(texts: list[str]) -> list[str]:
+    return [text.partition("\nQuery:")[2] or text if text.startswith("Instruct:") else text for text in texts]
+
+
+def test_examine_instruction_without_effect_is_a_warning(tiny: Qwen3Model) -> None:
+    one(
+        examined(healthy(tiny, encode=lambda texts: tiny.encode(strip_instruction(texts)).vectors)),
+        "instruction_ignored",
+    )
+
+
+def test_examine_instruction_without_effect_on_a_model_that_takes_none_is_right(built_in: EmbeddingModel) -> None:
+    service = healthy(
+        built_in,
+        encode=lambda texts: built_in.encode(strip_instruction(texts)).vectors,
+        info={"embedding": {"takes_instructions": False}},
+    )
+    assert codes(examined(service)) == []
+
+
+@pytest.mark.parametrize("has_usage", [True, False])
+def test_examine_instruction_that_documents_get_too_is_found(tiny: Qwen3Model, has_usage: bool) -> None:
+    def add(texts: Any) -> list[str]:
+        asked = Expectations().instruction
+        return [text if text.startswith("Instruct:") else f"Instruct: {asked}\nQuery:{text}" for text in texts]
+
+    service = healthy(tiny, encode=lambda texts: tiny.encode(add(texts)).vectors)
+    if has_usage:
+        service.tokenize = lambda texts: tiny.tokenize(add(texts))
+    one(examined(service), "instruction_on_documents")
+
+
+# 11. and 12. Lengths
+
+
+def test_examine_texts_cut_below_the_budget_are_found_with_the_length(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, encode=faults.cut_at(tiny, 250)), depth="full")
+    assert "text_truncated" in codes(found)
+    assert 200 <= found.measurements["context_tokens"] <= 300  # type: ignore[operator]
+
+
+def test_examine_texts_cut_above_the_budget_are_a_warning(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, encode=faults.cut_at(tiny, 900)), depth="full")
+    assert "long_text_cut" in codes(found)
+    assert "text_truncated" not in codes(found)
+
+
+def test_examine_context_length_is_found_where_texts_are_refused(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, overlong=700), depth="full")
+    assert 600 <= found.measurements["context_tokens"] <= 700  # type: ignore[operator]
+    assert found.measurements["too_long"] == "refused"
+
+
+def test_examine_context_below_the_budget_is_found(tiny: Qwen3Model) -> None:
+    assert "context_small" in codes(examined(healthy(tiny, overlong=300), depth="full"))
+
+
+# 13. Meaning
+
+
+def test_examine_language_that_the_model_does_not_know_is_named(built_in: EmbeddingModel) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        hidden = set(SENTENCES["ko"]) | set(SENTENCES["ru"])
+        return built_in.encode(["unknown" if text in hidden else text for text in texts]).vectors
+
+    info = {"embedding": {"takes_instructions": False}, "languages": ["en", "zh", "ko", "ru"]}
+    found = examined(healthy(built_in, encode=encode, info=info), depth="full")
+    assert one(found, "language_weak")["languages"] == ["ko", "ru"]
+
+
+# 14. Weights
+
+
+def test_examine_other_weights_behind_the_same_name_are_found(tiny: Qwen3Model, built_in: EmbeddingModel) -> None:
+    now = built_in.encode(VARIED).vectors
+    same = Expectations(probe_texts=VARIED, probe_vectors=now)
+    other = Expectations(probe_texts=VARIED, probe_vectors=np.roll(now, 1, axis=1))
+    service = healthy(built_in, info={"embedding": {"takes_instructions": False}})
+    assert codes(examined(service, expectations=same)) == []
+    one(examined(service, expectations=other), "weights_changed")
+
+
+# 15. Speed
+
+
+def test_examine_full_measures_speed(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, overlong=1024), depth="full")
+    assert {"first_answer_s", "query_ms", "tokens_per_s", "passages_per_s"} <= set(found.measurements)
+
+
+# 16. Rerankers
+
+
+def by_shared_characters(query: str, documents: list[str]) -> list[float]:
+    def pairs(text: str) -> set[str]:
+        folded = text.casefold()
+        return {folded[start : start + 2] for start in range(len(folded) - 1)}
+
+    return [len(pairs(query) & pairs(text)) / len(pairs(text)) for text in documents]
+
+
+@pytest.mark.parametrize(
+    ("rerank", "expected"),
+    [
+        (by_shared_characters, []),
+        (lambda query, documents: [0.5] * len(documents), ["rerank_constant"]),
+        (lambda query, documents: [1 / (1 + place) for place in range(len(documents))], ["rerank_meaningless"]),
+        (lambda query, documents: [-score for score in by_shared_characters(query, documents)], ["rerank_meaningless"]),
+        (None, ["rerank_absent"]),
+    ],
+)
+def test_examine_reranker_is_judged_by_its_scores(
+    tiny: Qwen3Model, rerank: Callable[[str, list[str]], list[float]] | None, expected: list[str]
+) -> None:
+    with serving(healthy(tiny, rerank=rerank)) as address:
+        found = examine_reranker(Endpoint(f"{address}/v1", MODEL_NAME, prefix="RERANK"))
+    assert codes(found) == expected
+    assert all(finding.part == "reranker" for finding in found.findings)
