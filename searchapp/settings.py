@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -108,6 +109,9 @@ LOCAL_EMBEDDING_MODEL = env.text(
     help="Folder or hub name of a model2vec (static) or Qwen3-Embedding model for the local embedding server. "
     "Unset: built in.",
 )
+RERANK_BASE_URL = env.url("RERANK_BASE_URL", help="Reranker that answers /rerank below it, ends in /v1. Unset: none.")
+RERANK_API_KEY = env.text("RERANK_API_KEY", default="EMPTY", help="Key of the reranker.")
+RERANK_MODEL = env.text("RERANK_MODEL", default="qwen3-reranker-0.6b", help="Model name as the reranker serves it.")
 
 # Documents and search
 MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_MB", default=50, minimum=1, help="Largest file, in MiB.") * 1024 * 1024
@@ -302,6 +306,7 @@ CELERY_TASK_ROUTES = {
     "searchapp.tasks.maintain": {"queue": "maintenance"},
     "searchapp.tasks.reindex": {"queue": "reindexing"},
     "searchapp.tasks.report_generation": {"queue": "reindexing"},
+    "searchapp.tasks.examine": {"queue": "maintenance"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 REAP_INTERVAL_S = 5
@@ -311,7 +316,13 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": REAP_INTERVAL_S,
         # What was not started before the next is due is not worth starting.
         "options": {"expires": REAP_INTERVAL_S, "queue": "maintenance"},
-    }
+    },
+    # At night, when the requests of a full examination are in nobody's way.
+    "examine": {
+        "task": "searchapp.tasks.examine",
+        "schedule": crontab(hour="3", minute="17"),
+        "options": {"expires": 3600, "queue": "maintenance"},
+    },
 }
 
 LOGGING = {

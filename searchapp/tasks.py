@@ -12,9 +12,10 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from searchapp.errors import IsoglossError
-from searchapp.models import IndexGeneration
+from searchapp.models import DoctorReport, IndexGeneration
 from searchapp.services import (
     comparing,
+    diagnosing,
     embedding_cache,
     generations,
     history,
@@ -84,10 +85,27 @@ def enqueue_reindexing(*, is_thorough: bool = False) -> None:
         logger.warning("the broker is not reachable; the new index waits for it: %s", exc)
 
 
+def enqueue_examination(report: DoctorReport) -> None:
+    """Ask a worker to make the examination that was begun.
+
+    Raises:
+        OperationalError: the broker does not take the message.
+    """
+    examine.apply_async((report.pk,), expires=diagnosing.ABANDONED_AFTER.total_seconds(), retry=False)
+
+
+@shared_task
+def examine(report_id: int | None = None) -> None:
+    """Examine the whole site: the report that was begun at a page, or the one of the night."""
+    report = DoctorReport.objects.filter(pk=report_id, finished_at=None).first() if report_id else None
+    diagnosing.write_report(report or diagnosing.begin_report("full"))
+
+
 @shared_task
 def maintain() -> None:
     """Put back what was left, send messages for what is due, pay what is owed to the index."""
     global _last_index_check
+    diagnosing.note_maintenance()
     indexing.recover_abandoned()
     outages.try_again()
     embedding_cache.prune()

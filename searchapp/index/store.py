@@ -268,6 +268,15 @@ class VectorIndex:
         with _wrapped():
             self._client.update_collection_aliases([action])
 
+    def dimensions(self) -> int:
+        """Return the length of the vectors in the collection; 0 where nothing is indexed yet."""
+        with _wrapped():
+            if not self._client.collection_exists(self.name):
+                return 0
+            vectors = self._client.get_collection(self.name).config.params.vectors
+        params = vectors.get(DENSE) if isinstance(vectors, dict) else None
+        return params.size if params else 0
+
     def drop(self) -> None:
         """Delete the whole collection; doing it twice is no error."""
         with _wrapped():

@@ -12,24 +12,29 @@ from searchapp.local.supervising import Log, ServeError, Supervisor, claim_data_
 
 
 @contextmanager
-def servers_running() -> Iterator[None]:
+def servers_running() -> Iterator[bool]:
     """Start the servers that no address is set for, unless the running site has them, and stop them after.
+
+    Yields:
+        Whether the site runs: not where servers had to be started.
 
     Raises:
         CommandError: they cannot be started.
     """
     with ExitStack() as stack:
+        is_running = True
         try:
             parts_lock = stack.enter_context(claim_data_folder(settings.DATA_DIR))
         except ServeError as exc:
             if exc.code != "data_dir_in_use":
                 raise CommandError(exc.detail) from exc
         else:
-            _start_servers(stack, parts_lock)
-        yield
+            is_running = not _start_servers(stack, parts_lock)
+        yield is_running
 
 
-def _start_servers(stack: ExitStack, parts_lock: int) -> None:
+def _start_servers(stack: ExitStack, parts_lock: int) -> bool:
+    """Start them and return whether there were any to start."""
     try:
         servers = plan_servers(settings.DATA_DIR, given=settings.GIVEN_ENVIRONMENT)
     except ServeError as exc:
@@ -40,3 +45,4 @@ def _start_servers(stack: ExitStack, parts_lock: int) -> None:
     supervisor.start(servers.parts)
     call_command("migrate", interactive=False, verbosity=0)
     supervisor.wait(servers.parts)
+    return bool(servers.parts)

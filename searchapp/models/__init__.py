@@ -5,15 +5,18 @@ from searchapp.models.embedding import EmbeddingCacheEntry, ModelFingerprint, Se
 from searchapp.models.evaluation import EvaluationBase
 from searchapp.models.index import GenerationDocument, IndexGeneration, RecentQuery
 from searchapp.models.knowledge import Chunk, Collection, Document, IndexSweep
+from searchapp.models.operations import DoctorReport, Heartbeat
 
 __all__ = [
     "ApiToken",
     "Chunk",
     "Collection",
+    "DoctorReport",
     "Document",
     "EmbeddingCacheEntry",
     "EvaluationBase",
     "GenerationDocument",
+    "Heartbeat",
     "IndexGeneration",
     "IndexSweep",
     "Membership",

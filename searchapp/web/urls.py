@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.urls import path, re_path, reverse_lazy
 from django.views.i18n import set_language
 
-from searchapp.web.views import accounts, collections, documents, generations, health, pages, search
+from searchapp.web.views import accounts, collections, doctor, documents, generations, health, pages, search
 
 urlpatterns = [
     path("", search.search, name="search"),
@@ -49,6 +49,9 @@ urlpatterns = [
     path("profile/tokens/<int:token_id>/delete/", accounts.delete_token, name="delete_token"),
     path("language/", set_language, name="set_language"),
     path("theme/", pages.set_theme, name="set_theme"),
+    path("doctor/", doctor.doctor, name="doctor"),
+    path("doctor/examine/", doctor.examine, name="examine"),
+    path("doctor.json", doctor.doctor_json, name="doctor_json"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from searchapp.models import Collection, Document
+from searchapp.services import diagnosing
 from tests.browser.conftest import OpenPage, index_queued
 from tests.factories import index, upload
 
@@ -193,6 +194,7 @@ def all_pages(collection: Collection) -> list[str]:
     upload(collection, "# Waiting\n\nIn the queue.")
     columns = index(collection, "colour;number;other\nred;1;x\nblue;2;y\n", name="numbers.csv")
     assert columns.error_code == "faq_columns_needed"
+    diagnosing.write_report(diagnosing.begin_report("fast"))
     return [
         "/",
         "/?q=door",
@@ -209,6 +211,7 @@ def all_pages(collection: Collection) -> list[str]:
         f"/documents/{ready.pk}/delete/",
         "/profile/",
         "/profile/password/",
+        "/doctor/",
     ]
 
 

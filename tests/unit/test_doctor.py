@@ -17,8 +17,10 @@ from searchapp.embedding.doctor import (
     examine,
     examine_reranker,
 )
-from searchapp.embedding.doctor.examining import Depth
+from searchapp.embedding.doctor.examining import FAST_CHECKS, FULL_CHECKS, Depth, run_checks
 from searchapp.embedding.doctor.samples import SENTENCES, VARIED
+from searchapp.embedding.doctor.visit import Visit
+from searchapp.embedding.doctor.wire import Wire
 from searchapp.local.embeddings import EmbeddingModel, load_model
 from searchapp.local.embeddings.models.qwen3 import Qwen3Model
 from tests import faults
@@ -46,10 +48,16 @@ def examined(
     key: str = "EMPTY",
     timeout_s: float = 20,
     expectations: Expectations = SMALL,
+    only: tuple[str, ...] = (),
 ) -> Examination:
+    """Examine a service; ``only`` leaves out what a test of one long check does not need."""
     with serving(service) as address:
         endpoint = Endpoint(address + path, model, key, timeout_s)
-        return examine(endpoint, expectations=expectations, depth=depth)
+        if not only:
+            return examine(endpoint, expectations=expectations, depth=depth)
+        checks = {name: check for name, check in (FAST_CHECKS | FULL_CHECKS).items() if name in ("connection", *only)}
+        with Wire(endpoint) as wire:
+            return run_checks(Visit(wire, expectations), checks)
 
 
 def codes(examination: Examination) -> list[str]:
@@ -343,7 +351,7 @@ def test_examine_batches_of_the_sites_size_that_are_refused_are_found(tiny: Qwen
 def test_examine_wrong_pooling_of_a_qwen3_model_is_found(
     tiny: Qwen3Model, fault: Callable[[Qwen3Model], faults.Encode], code: str
 ) -> None:
-    found = examined(healthy(tiny, encode=fault(tiny), overlong=1024), depth="full")
+    found = examined(healthy(tiny, encode=fault(tiny), overlong=1024), only=("instruction", "pooling"))
     assert [finding for finding in codes(found) if finding not in MEANING_CODES] == [code]
 
 
@@ -352,12 +360,12 @@ def test_examine_tokenizer_without_an_end_token_is_found(tiny: Qwen3Model) -> No
         return [ids[:-1] for ids in tiny.tokenize(texts)]
 
     service = healthy(tiny, encode=faults.without_end_token(tiny), tokenize=tokenize, has_tokenize=True, overlong=1024)
-    assert "end_token_missing" in codes(examined(service, depth="full"))
+    assert "end_token_missing" in codes(examined(service, only=("pooling",)))
 
 
 def test_examine_mean_pooling_of_another_family_is_right(built_in: EmbeddingModel) -> None:
     service = healthy(built_in, name="potion-multilingual", info={"embedding": {"takes_instructions": False}})
-    found = examined(service, depth="full", model="potion-multilingual")
+    found = examined(service, only=("pooling",), model="potion-multilingual")
     assert "pooling_mean" not in codes(found)
 
 
@@ -366,7 +374,7 @@ def test_examine_model_with_a_published_name_and_length_has_to_reach_the_publish
         return np.tile(tiny.encode(texts).vectors, 32) / np.float32(np.sqrt(32))
 
     service = healthy(tiny, encode=encode, name="Qwen3-Embedding-0.6B", overlong=1024)
-    found = examined(service, depth="full", model="Qwen3-Embedding-0.6B")
+    found = examined(service, only=("reference",), model="Qwen3-Embedding-0.6B")
     assert "reference_differs" in codes(found)
 
 
@@ -409,25 +417,25 @@ def test_examine_instruction_that_documents_get_too_is_found(tiny: Qwen3Model, h
 
 
 def test_examine_texts_cut_below_the_budget_are_found_with_the_length(tiny: Qwen3Model) -> None:
-    found = examined(healthy(tiny, encode=faults.cut_at(tiny, 250)), depth="full")
+    found = examined(healthy(tiny, encode=faults.cut_at(tiny, 250)), only=("lengths",))
     assert "text_truncated" in codes(found)
     assert 200 <= found.measurements["context_tokens"] <= 300  # type: ignore[operator]
 
 
 def test_examine_texts_cut_above_the_budget_are_a_warning(tiny: Qwen3Model) -> None:
-    found = examined(healthy(tiny, encode=faults.cut_at(tiny, 900)), depth="full")
+    found = examined(healthy(tiny, encode=faults.cut_at(tiny, 900)), only=("lengths",))
     assert "long_text_cut" in codes(found)
     assert "text_truncated" not in codes(found)
 
 
 def test_examine_context_length_is_found_where_texts_are_refused(tiny: Qwen3Model) -> None:
-    found = examined(healthy(tiny, overlong=700), depth="full")
+    found = examined(healthy(tiny, overlong=700), only=("lengths",))
     assert 600 <= found.measurements["context_tokens"] <= 700  # type: ignore[operator]
     assert found.measurements["too_long"] == "refused"
 
 
 def test_examine_context_below_the_budget_is_found(tiny: Qwen3Model) -> None:
-    assert "context_small" in codes(examined(healthy(tiny, overlong=300), depth="full"))
+    assert "context_small" in codes(examined(healthy(tiny, overlong=300), only=("lengths",)))
 
 
 # 13. Meaning
@@ -439,7 +447,7 @@ def test_examine_language_that_the_model_does_not_know_is_named(built_in: Embedd
         return built_in.encode(["unknown" if text in hidden else text for text in texts]).vectors
 
     info = {"embedding": {"takes_instructions": False}, "languages": ["en", "zh", "ko", "ru"]}
-    found = examined(healthy(built_in, encode=encode, info=info), depth="full")
+    found = examined(healthy(built_in, encode=encode, info=info), only=("languages",))
     assert one(found, "language_weak")["languages"] == ["ko", "ru"]
 
 
@@ -458,8 +466,8 @@ def test_examine_other_weights_behind_the_same_name_are_found(tiny: Qwen3Model, 
 # 15. Speed
 
 
-def test_examine_full_measures_speed(tiny: Qwen3Model) -> None:
-    found = examined(healthy(tiny, overlong=1024), depth="full")
+def test_examine_speed_is_measured(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, overlong=1024), only=("speed",))
     assert {"first_answer_s", "query_ms", "tokens_per_s", "passages_per_s"} <= set(found.measurements)
 
 

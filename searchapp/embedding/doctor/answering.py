@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchapp.embedding.doctor import samples
-from searchapp.embedding.doctor.examining import SkippedError, StopError, Visit
+from searchapp.embedding.doctor.visit import SkippedError, StopError, Visit
 from searchapp.embedding.doctor.wire import SMALLEST_NORM, FaultError
 
 # Norms of a server that normalises in bf16 are within 0.3 % of one (measured on SGLang).

@@ -3,8 +3,8 @@
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from searchapp.embedding.doctor.examining import StopError, Visit
 from searchapp.embedding.doctor.report import Endpoint
+from searchapp.embedding.doctor.visit import StopError, Visit
 from searchapp.embedding.doctor.wire import FaultError, Wire
 
 

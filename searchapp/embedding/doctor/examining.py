@@ -4,13 +4,12 @@ A fault found early ends what would only repeat it: who cannot be reached is ask
 vectors that are no vectors are not asked for their meaning.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from searchapp.embedding.doctor import answering, connecting, framing, lengths, meaning, speed
 from searchapp.embedding.doctor.report import (
     Endpoint,
     Examination,
@@ -21,55 +20,30 @@ from searchapp.embedding.doctor.report import (
     Step,
     Value,
 )
-from searchapp.embedding.doctor.wire import FaultError, ServiceFacts, Wire
+from searchapp.embedding.doctor.visit import SkippedError, StopError, Visit
+from searchapp.embedding.doctor.wire import FaultError, Wire
 
 Depth = Literal["fast", "full"]
 Progress = Callable[[str], None]
+Check = Callable[[Visit], None]
 
-# Families whose vector is the state of the last token, an end token (model cards of Qwen3-Embedding, gte-Qwen2,
-# e5-mistral); for all others the mean or the first token may be right.
-_LAST_TOKEN = re.compile(r"qwen3|gte-qwen|e5-mistral", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class Visit:
-    """What the checks of one examination share."""
-
-    wire: Wire
-    expectations: Expectations
-    facts: ServiceFacts = field(default_factory=ServiceFacts)
-    findings: list[Finding] = field(default_factory=list)
-    measurements: dict[str, Value] = field(default_factory=dict)
-    dimensions: int = 0
-
-    def find(self, code: str, evidence: str = "", /, **values: Value) -> None:
-        """Note a finding."""
-        self.findings.append(self.wire.finding(code, evidence, **values))
-
-    @property
-    def names(self) -> str:
-        """Return every name that the model goes by, in lower case."""
-        reported = [str(self.facts.info.get(key, "")) for key in ("model_path", "served_model_name", "model_type")]
-        return " ".join([self.wire.endpoint.model, *self.facts.served, *reported]).lower()
-
-    @property
-    def is_last_token_model(self) -> bool:
-        """Return whether the vector has to be the state of a last, ending token."""
-        has_causal_attention = self.facts.embedding.get("attention") == "causal"
-        return has_causal_attention or bool(_LAST_TOKEN.search(self.names))
-
-    @property
-    def takes_instructions(self) -> bool:
-        """Return whether an instruction has to have an effect; a service may say that its model takes none."""
-        return self.facts.embedding.get("takes_instructions") is not False
-
-
-class SkippedError(Exception):
-    """Raise in a check that makes no sense for this service."""
-
-
-class StopError(Exception):
-    """Raise in a check after whose findings no other makes sense."""
+FAST_CHECKS: dict[str, Check] = {
+    "connection": connecting.check_connection,
+    "model": connecting.check_model,
+    "vectors": answering.check_vectors,
+    "dimensions": answering.check_dimensions,
+    "batches": answering.check_batches,
+    "weights": meaning.check_weights,
+    "instruction": framing.check_instruction,
+}
+FULL_CHECKS: dict[str, Check] = {
+    "reference": meaning.check_reference,
+    "lengths": lengths.check_lengths,
+    "pooling": framing.check_pooling,
+    "languages": meaning.check_languages,
+    "pairs": meaning.check_pairs,
+    "speed": speed.check_speed,
+}
 
 
 def examine(
@@ -87,33 +61,12 @@ def examine(
         depth: ``fast`` asks a handful of requests, ``full`` also for long texts, all languages and speed.
         progress: told the name of each check before it begins.
     """
-    from searchapp.embedding.doctor import answering, connecting, framing, lengths, meaning, speed
-
-    checks: dict[str, Callable[[Visit], None]] = {
-        "connection": connecting.check_connection,
-        "model": connecting.check_model,
-        "vectors": answering.check_vectors,
-        "dimensions": answering.check_dimensions,
-        "batches": answering.check_batches,
-        "weights": meaning.check_weights,
-        "instruction": framing.check_instruction,
-    }
-    if depth == "full":
-        checks |= {
-            "reference": meaning.check_reference,
-            "lengths": lengths.check_lengths,
-            "pooling": framing.check_pooling,
-            "languages": meaning.check_languages,
-            "pairs": meaning.check_pairs,
-            "speed": speed.check_speed,
-        }
+    checks = FAST_CHECKS if depth == "fast" else FAST_CHECKS | FULL_CHECKS
     with Wire(endpoint) as wire:
         return run_checks(Visit(wire, expectations or Expectations()), checks, progress=progress)
 
 
-def run_checks(
-    visit: Visit, checks: Mapping[str, Callable[[Visit], None]], *, progress: Progress | None = None
-) -> Examination:
+def run_checks(visit: Visit, checks: Mapping[str, Check], *, progress: Progress | None = None) -> Examination:
     """Make the checks in order, until one stops the examination."""
     steps: list[Step] = []
     is_stopped = False
@@ -138,7 +91,7 @@ def run_checks(
         steps.append(Step(name, Outcome.FOUND if len(visit.findings) > before else outcome))
     order = list(Severity)
     findings = sorted(_distinct(visit.findings), key=lambda finding: order.index(finding.severity))
-    return Examination(tuple(findings), _plain(visit.measurements), tuple(steps))
+    return Examination(tuple(findings), _plain(visit.measurements), tuple(steps), visit.probe)
 
 
 def _distinct(findings: list[Finding]) -> list[Finding]:

@@ -14,7 +14,7 @@ token is lost, the vector is that of the last word itself.
 import numpy as np
 
 from searchapp.embedding.doctor import samples
-from searchapp.embedding.doctor.examining import SkippedError, Visit
+from searchapp.embedding.doctor.visit import SkippedError, Visit
 
 IGNORED_COSINE = 0.9999
 # The service counts the tokens that it read: one letter, a beginning and an end are three, a stray byte a few more.

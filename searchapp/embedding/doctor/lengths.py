@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from searchapp.embedding.doctor import samples
-from searchapp.embedding.doctor.examining import Visit
+from searchapp.embedding.doctor.visit import Visit
 from searchapp.embedding.doctor.wire import Embedded, FaultError
 
 # Lengths are raised step by step; a service that names no limit is not asked for more, which costs it seconds.
@@ -16,6 +16,7 @@ PATIENCE_S = 20.0
 # Words of the site's texts may come in more tokens than those of the probe.
 SMALLEST_PROBE_TOKENS = 128
 BISECTIONS = 6
+SMALLEST_WORDS = 8
 # Equal but for rounding; one sentence of thousands in a mean moves the vector by more than 1e-8.
 EQUAL_DISTANCE = 1e-9
 
@@ -28,15 +29,14 @@ def check_lengths(visit: Visit) -> None:
     wanted = visit.expectations.text_tokens
     works = 0
     for tokens in _steps(limit):
-        words = max(8, int(tokens / per_word))
+        words = max(SMALLEST_WORDS, int(tokens / per_word))
         outcome, seen = _try(visit, words)
         if outcome == "works":
             works = seen
             if seen > limit or _is_slow(visit):
                 break
             continue
-        limit_words = _bisect(visit, int(works / per_word), words, outcome)
-        found = int(limit_words * per_word)
+        found = works if outcome == "breaks" else _bisect(visit, int(works / per_word), words, works)
         visit.measurements["context_tokens"] = found
         visit.measurements["too_long"] = outcome
         _judge(visit, outcome, found, wanted)
@@ -82,8 +82,8 @@ def _tokens_per_word(visit: Visit) -> float:
 def _try(visit: Visit, words: int) -> tuple[str, int]:
     """Send two texts that differ at the end alone; return what became of them and the tokens counted."""
     try:
-        first = visit.wire.embed([_text(words, "salt pepper soup bread")])
-        second = visit.wire.embed([_text(words, "violin orchestra train station")])
+        first = visit.wire.embed([_text(words, "salt soup fish rice")])
+        second = visit.wire.embed([_text(words, "song drum horn bell")])
     except FaultError as exc:
         code = exc.finding.code
         if code in ("timeout", "connection_broken", "server_error", "answer_unreadable"):
@@ -99,19 +99,18 @@ def _distance(first: Embedded, second: Embedded) -> float:
     return float(np.square(first.units[0].astype(np.float64) - second.units[0].astype(np.float64)).sum() / 2)
 
 
-def _bisect(visit: Visit, low: int, high: int, outcome: str) -> int:
-    """Return about the largest number of words that works."""
-    if outcome == "breaks":
-        return low
+def _bisect(visit: Visit, low: int, high: int, works: int) -> int:
+    """Return about the largest number of tokens that works, between two numbers of words."""
     for _round in range(BISECTIONS):
         middle = (low + high) // 2
-        if middle in (low, high) or middle < 8:
+        if middle in (low, high) or middle < SMALLEST_WORDS:
             break
-        if _try(visit, middle)[0] == "works":
-            low = middle
+        outcome, seen = _try(visit, middle)
+        if outcome == "works":
+            low, works = middle, max(works, seen)
         else:
             high = middle
-    return low
+    return works
 
 
 def _is_slow(visit: Visit) -> bool:

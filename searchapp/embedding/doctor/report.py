@@ -170,11 +170,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """The whole result, worst findings first."""
+    """The whole result, worst findings first.
+
+    Attributes:
+        findings: worst first, each code once.
+        measurements: figures by name.
+        steps: the checks in their order.
+        probe: ``(len(probe_texts), dimensions)`` float32, what the texts of the expectations gave now; None where it
+            did not come to that.
+    """
 
     findings: tuple[Finding, ...]
     measurements: Mapping[str, Value]
     steps: tuple[Step, ...]
+    probe: NDArray[np.float32] | None = None
 
     @property
     def has_errors(self) -> bool:

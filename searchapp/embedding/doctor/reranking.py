@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from searchapp.embedding.doctor import samples
 from searchapp.embedding.doctor.connecting import check_model
-from searchapp.embedding.doctor.examining import StopError, Visit, run_checks
+from searchapp.embedding.doctor.examining import run_checks
 from searchapp.embedding.doctor.report import Endpoint, Examination, Expectations
+from searchapp.embedding.doctor.visit import StopError, Visit
 from searchapp.embedding.doctor.wire import FaultError, Wire
 
 CONSTANT_SPREAD = 1e-6

@@ -3,7 +3,7 @@
 import statistics
 
 from searchapp.embedding.doctor import samples
-from searchapp.embedding.doctor.examining import Visit
+from searchapp.embedding.doctor.visit import Visit
 
 QUERIES = 5
 BATCH_ITEMS = 32

@@ -7,7 +7,7 @@ and `plan_site` describe the parts, and a `Supervisor` runs them. The order is t
 
 from searchapp.local.supervising.folder import ServeError, claim_data_folder, write_private
 from searchapp.local.supervising.log import Log
-from searchapp.local.supervising.parts import Servers, plan_seed, plan_servers, plan_site
+from searchapp.local.supervising.parts import Servers, plan_examination, plan_seed, plan_servers, plan_site
 from searchapp.local.supervising.supervisor import Part, Supervisor
 from searchapp.local.supervising.web import WebAddress, listen
 
@@ -20,6 +20,7 @@ __all__ = [
     "WebAddress",
     "claim_data_folder",
     "listen",
+    "plan_examination",
     "plan_seed",
     "plan_servers",
     "plan_site",

@@ -158,6 +158,15 @@ def plan_seed() -> Part:
     return Part(name="demo", command=[*PYTHON, "manage.py", "seed"], environment={"LOG_LEVEL": "WARNING"})
 
 
+def plan_examination() -> Part:
+    """Plan the program that looks at the services once and says in one line if anything is wrong."""
+    return Part(
+        name="doctor",
+        command=[*PYTHON, "manage.py", "doctor", "--fast", "--start"],
+        environment={"LOG_LEVEL": "WARNING"},
+    )
+
+
 def _module(name: str, *arguments: str) -> list[str]:
     return [*PYTHON, "-m", name, *arguments]
 

@@ -25,6 +25,7 @@ from searchapp.local.supervising import (
     WebAddress,
     claim_data_folder,
     listen,
+    plan_examination,
     plan_seed,
     plan_servers,
     plan_site,
@@ -96,6 +97,8 @@ def _serve(address: WebAddress, *, descriptor: int, parts_lock: int, has_demo: b
                     _demo_mark().unlink()
                 else:
                     log.say("the demo could not be loaded; the next start tries again")
+            # After the Ready line, so that a service which does not answer holds nothing up.
+            supervisor.run(plan_examination())
             signal.pause()
         finally:
             for number in STOP_SIGNALS:
