@@ -25,14 +25,15 @@ def check_lengths(visit: Visit) -> None:
     """Lengthen a text until its end has no effect, or it is refused, or there is reason to stop."""
     per_word = _tokens_per_word(visit)
     declared = visit.facts.context_tokens
-    limit = min(declared * 1.1 + 64, LONGEST_TOKENS) if declared else LONGEST_UNDECLARED_TOKENS
+    # Beyond by more than the tenth in which the two texts differ.
+    limit = min(declared * 1.2 + 64, LONGEST_TOKENS) if declared else LONGEST_UNDECLARED_TOKENS
     wanted = visit.expectations.text_tokens
     works = 0
     for tokens in _steps(limit):
         words = max(SMALLEST_WORDS, int(tokens / per_word))
         outcome, seen = _try(visit, words)
         if outcome == "works":
-            works = seen
+            works, per_word = seen, seen / words
             if seen > limit or _is_slow(visit):
                 break
             continue

@@ -72,7 +72,7 @@ CODES: Mapping[str, Severity] = {
     "instruction_on_documents": E,
     "text_truncated": E,
     "context_small": E,
-    "long_text_cut": W,
+    "long_text_cut": I,
     "long_text_breaks": W,
     # what vectors mean
     "meaning_absent": E,

@@ -422,7 +422,7 @@ def test_examine_texts_cut_below_the_budget_are_found_with_the_length(tiny: Qwen
     assert 200 <= found.measurements["context_tokens"] <= 300  # type: ignore[operator]
 
 
-def test_examine_texts_cut_above_the_budget_are_a_warning(tiny: Qwen3Model) -> None:
+def test_examine_texts_cut_above_the_budget_are_information(tiny: Qwen3Model) -> None:
     found = examined(healthy(tiny, encode=faults.cut_at(tiny, 900)), only=("lengths",))
     assert "long_text_cut" in codes(found)
     assert "text_truncated" not in codes(found)
