@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import Settings
 
-from searchapp import backends, tasks
+from searchapp import tasks
 from searchapp.embedding.doctor import CODES, Examination, Severity
 from searchapp.models import Collection, DoctorReport, Document, Heartbeat
 from searchapp.services import diagnosing, remedies
