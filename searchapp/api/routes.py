@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from datetime import date
 from http import HTTPStatus
 from typing import cast
 
@@ -22,6 +23,7 @@ from searchapp.api.schemas import (
     CollectionOut,
     DocumentAccepted,
     DocumentOut,
+    ElsewhereOut,
     ErrorOut,
     HitOut,
     Problem,
@@ -173,11 +175,16 @@ def search(
     limit: Query[int] = 10,
     collection: Query[list[Text]] = [],  # noqa: B006 - ninja copies the default
     language: Query[list[str]] = [],  # noqa: B006
+    kind: Query[list[str]] = [],  # noqa: B006
+    since: date | None = None,
     mode: Mode = Mode.BEST,
+    fold: Query[bool] = False,  # noqa: FBT002 - a parameter of the address, given by name
 ) -> SearchOut:
     """Find passages that answer a question, whatever language they are in.
 
-    `collection` and `language` may be given several times. `limit` is at most 100. `mode` is `best` (the
+    `collection`, `language` and `kind` (the type of file) may be given several times; `since` is the first
+    day of upload. `limit` is at most 100. `fold` makes one hit of what says the same in several languages or
+    nearly word for word. `mode` is `best` (the
     best answers in any language), `own-first` (those in the language of the question first) or
     `each-language` (the best of each). `answered` is false where no passage fits well enough to be a good
     answer, as far as that was measured for the model. `degraded` in the answer is not empty where the embedding service
@@ -190,8 +197,11 @@ def search(
         _user(request),
         collections=[slug for slug in collection if slug],
         languages=[code for code in language if code],
+        kinds=[code for code in kind if code],
+        uploaded_since=since,
         limit=limit,
         mode=mode,
+        is_folded=fold,
         is_highlighted=False,
     )
     searching.keep_query(result, collection)
@@ -215,6 +225,10 @@ def search(
                 score=hit.score,
                 similarity=hit.evidence.similarity,
                 term_share=hit.evidence.term_share,
+                elsewhere=[
+                    ElsewhereOut(document_id=place.document_id, title=place.title, language=place.language)
+                    for place in hit.elsewhere
+                ],
                 url=request.build_absolute_uri(
                     f"{reverse('document', args=[hit.document_id])}?passage={hit.ordinal}#passage-{hit.ordinal}"
                 ),

@@ -67,6 +67,14 @@ class DocumentOut(Schema):
     version: int
 
 
+class ElsewhereOut(Schema):
+    """Another document that says the same."""
+
+    document_id: uuid.UUID
+    title: str
+    language: str
+
+
 class HitOut(Schema):
     """One passage; ``url`` opens the document there.
 
@@ -86,6 +94,7 @@ class HitOut(Schema):
     score: float
     similarity: float
     term_share: float
+    elsewhere: list[ElsewhereOut]
     url: str
 
 

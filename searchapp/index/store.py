@@ -24,6 +24,8 @@ PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams]
     "collection_id": models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
     "document_id": models.PayloadSchemaType.KEYWORD,
     "language": models.PayloadSchemaType.KEYWORD,
+    "kind": models.PayloadSchemaType.KEYWORD,
+    "uploaded_at": models.PayloadSchemaType.INTEGER,
     "run": models.PayloadSchemaType.INTEGER,
 }
 # The size of the index goes into the scores as a logarithm: in a large one a minute's growth does not matter.
@@ -46,6 +48,7 @@ class VectorStoreRefusedError(PermanentError):
 class Point:
     """Name one passage and what searches may filter it by. Its vector travels beside it.
 
+    ``kind`` is the type of the file; ``uploaded_at`` when it came, in seconds since 1970, UTC.
     ``run`` tells which run of indexing the document wrote the point; ``text`` is what lexical search
     finds it by, and is not stored.
     """
@@ -56,6 +59,8 @@ class Point:
     language: str
     run: int
     text: str
+    kind: str = ""
+    uploaded_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,8 @@ class VectorIndex:
         collection_ids: Collection[int],
         text_language: str = "",
         languages: Collection[str] = (),
+        kinds: Collection[str] = (),
+        uploaded_since: int | None = None,
         apart: Sequence[Collection[str]] = (),
         limit: int,
     ) -> list[Candidate]:
@@ -156,6 +163,8 @@ class VectorIndex:
             collection_ids: what the viewer may see; empty finds nothing.
             text_language: the question's language, whose endings its words may have; empty where it is unknown.
             languages: only passages in these; empty means any.
+            kinds: only passages of files of these types; empty means any.
+            uploaded_since: only passages of files that came at this time or later, in seconds since 1970.
             apart: groups of languages. The nearest of each group, and the nearest of all other languages,
                 are found each on their own, so that none crowds another out; empty means all together.
             limit: how many of each at the most.
@@ -169,6 +178,10 @@ class VectorIndex:
         allowed: list[models.Condition] = [_any_of("collection_id", [str(item) for item in sorted(collection_ids)])]
         if languages:
             allowed.append(_any_of("language", sorted(languages)))
+        if kinds:
+            allowed.append(_any_of("kind", sorted(kinds)))
+        if uploaded_since is not None:
+            allowed.append(models.FieldCondition(key="uploaded_at", range=models.Range(gte=uploaded_since)))
         measures: list[tuple[list[float] | models.SparseVector, str]] = []
         lanes: list[models.Prefetch] = []
         if vector is not None:
@@ -309,6 +322,8 @@ def _payload(point: Point) -> dict[str, str | int]:
         "collection_id": str(point.collection_id),
         "language": point.language,
         "run": point.run,
+        "kind": point.kind,
+        "uploaded_at": point.uploaded_at,
     }
 
 

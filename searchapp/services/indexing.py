@@ -377,19 +377,29 @@ def read_passages(document: Document, file_name: str, budgets: Sequence[int]) ->
     return cuts
 
 
-def _prepare(document: Document, passage: Passage, chunking: str) -> _Prepared:
-    """Return a passage as it is embedded; its id is the same for the same text at the same place of the same cut."""
+def embedded_parts(passage: Passage) -> tuple[str, str, float]:
+    """Return what a passage is found by: all its text, its context alone, and how far that draws the vector.
+
+    The context is the question of a FAQ row and the headings above.
+    """
     context = "\n".join(
         text for part in (passage.question, " ".join(passage.heading_path)) if (text := clean_text(part))
     )
     text = "\n".join(part for part in (context, clean_text(passage.text)) if part)
+    share = (QUESTION_SHARE if passage.question else HEADINGS_SHARE) if context else 0.0
+    return text, context, share
+
+
+def _prepare(document: Document, passage: Passage, chunking: str) -> _Prepared:
+    """Return a passage as it is embedded; its id is the same for the same text at the same place of the same cut."""
+    text, context, share = embedded_parts(passage)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return _Prepared(
         passage,
         id=uuid.uuid5(CHUNK_NAMESPACE, f"{document.pk}:{document.version}:{chunking}:{passage.ordinal}:{digest}"),
         text=text,
         context=context,
-        share=(QUESTION_SHARE if passage.question else HEADINGS_SHARE) if context else 0.0,
+        share=share,
     )
 
 
@@ -494,6 +504,8 @@ def _point(document: Document, prepared: _Prepared) -> Point:
         language=prepared.passage.language,
         run=document.run,
         text=prepared.text,
+        kind=document.kind,
+        uploaded_at=int(document.created_at.timestamp()),
     )
 
 

@@ -14,11 +14,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection as AbstractCollection
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import StrEnum
 
 import numpy as np
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from searchapp.backends import ModelChangedError, configured_embedder, get_embedder, get_index, get_profile
@@ -94,6 +96,23 @@ PRODUCT_OPTIONS = SearchOptions()
 
 
 @dataclass(frozen=True, slots=True)
+class _Filters:
+    """What passages may be found in, beside their collection; what is empty asks for nothing."""
+
+    languages: tuple[str, ...]
+    kinds: tuple[str, ...]
+    uploaded_since: date | None
+
+    @property
+    def first_second(self) -> int | None:
+        """Return when the first day begins in the site's time zone, in seconds since 1970."""
+        if self.uploaded_since is None:
+            return None
+        midnight = datetime.combine(self.uploaded_since, datetime.min.time())
+        return int(timezone.make_aware(midnight).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
 class Elsewhere:
     """Another document that says the same as a hit: in another language, or nearly word for word."""
 
@@ -152,6 +171,8 @@ def search(
     *,
     collections: AbstractCollection[str] = (),
     languages: AbstractCollection[str] = (),
+    kinds: AbstractCollection[str] = (),
+    uploaded_since: date | None = None,
     limit: int = 10,
     mode: Mode = Mode.BEST,
     is_folded: bool = False,
@@ -166,6 +187,8 @@ def search(
         viewer: only what this person may see is found.
         collections: slugs to search in; empty means all that the viewer may see.
         languages: passages in these languages only; empty means any.
+        kinds: passages of these types of files only (`Document.kind`); empty means any.
+        uploaded_since: passages of files uploaded on this day or later only.
         limit: number of hits wanted, cut to 1..100.
         mode: the best answers in whatever language, those in the question's language first, or the best of
             each language.
@@ -205,7 +228,8 @@ def search(
     )
     hits: list[Hit] = []
     if answering is not None:
-        hits = _find(answering, question, targets, languages=languages, mode=mode, is_folded=is_folded, limit=limit)
+        filters = _Filters(tuple(languages), tuple(kinds), uploaded_since)
+        hits = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
     best_first = sorted(hits, key=lambda hit: -hit.score)
     is_answered = not vectors or get_profile(answering).has_answer([hit.evidence for hit in best_first])
     if is_highlighted and vectors and embedder is not None:
@@ -285,7 +309,7 @@ def _find(
     question: _Question,
     targets: dict[str, list[int]],
     *,
-    languages: AbstractCollection[str],
+    filters: _Filters,
     mode: Mode,
     is_folded: bool,
     limit: int,
@@ -295,7 +319,7 @@ def _find(
     A document that is replaced between the index's answer and the join leaves a candidate without a
     row; its new passages are then in the index, so asking once more finds them.
     """
-    apart = _languages_apart(question, languages) if question.is_balanced else []
+    apart = _languages_apart(question, filters.languages) if question.is_balanced else []
     live = Chunk.objects.filter(
         document__collection__in=[pk for ids in targets.values() for pk in ids], chunking=generation.chunking
     )
@@ -310,7 +334,9 @@ def _find(
                     question.words,
                     collection_ids=collection_ids,
                     text_language=question.language,
-                    languages=languages,
+                    languages=filters.languages,
+                    kinds=filters.kinds,
+                    uploaded_since=filters.first_second,
                     apart=apart,
                     limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
                 )

@@ -142,6 +142,12 @@ def native_name(code: str) -> str:
     return SUPPORTED_LANGUAGES[code].native_name if code in SUPPORTED_LANGUAGES else code
 
 
+def kind_name(kind: str) -> str:
+    """Return what people call a type of file."""
+    names = {"markdown": "Markdown", "text": gettext("Text")}
+    return names.get(kind, kind.upper())
+
+
 def language_choices(codes: Iterable[str]) -> list[tuple[str, str]]:
     """Return ``(code, native name)`` of the known languages among the codes, by name."""
     known = [SUPPORTED_LANGUAGES[code] for code in codes if code in SUPPORTED_LANGUAGES]

@@ -223,6 +223,20 @@ def test_search_vector_store_down_is_503_with_a_sentence(admin: Client, settings
     assert response.json()["error"]["code"] == "vector_store_unreachable"
 
 
+def test_search_filters_of_type_and_day_and_folding_are_taken(admin: Client) -> None:
+    library = CollectionFactory.create()
+    index(library, TEXT)
+    index(CollectionFactory.create(), TEXT)
+
+    def titles(**query: str) -> list[str]:
+        return [hit["title"] for hit in admin.get("/api/v1/search", {"q": "lost suitcase", **query}).json()["hits"]]
+
+    assert len(titles(kind="markdown", since="2020-01-01")) == 2
+    assert titles(kind="pdf") == titles(since="2999-01-01") == []
+    assert len(titles(fold="true")) == 1
+    assert admin.get("/api/v1/search", {"q": "x", "since": "yesterday"}).status_code == 422
+
+
 def test_search_mode_is_taken_and_an_unknown_one_refused(admin: Client) -> None:
     library = CollectionFactory.create()
     for number in range(2):

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from pytest_django import Settings
 
 from searchapp.index import Point, VectorIndex, VectorStoreUnavailableError
 from tests.factories import live_index
@@ -45,3 +46,30 @@ def test_upsert_collection_lost_in_the_meantime_is_to_be_tried_again(site: None)
     point = Point(id=uuid.uuid4(), document_id=uuid.uuid4(), collection_id=1, language="en", run=1, text="A text.")
     with pytest.raises(VectorStoreUnavailableError):
         live_index().upsert([point], np.ones((1, 4), dtype=np.float32))
+
+
+def test_query_one_passage_in_a_hundred_allowed_finds_what_exact_search_finds(site: None, settings: Settings) -> None:
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(4_000, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    points = [
+        Point(
+            id=uuid.uuid4(),
+            document_id=uuid.uuid4(),
+            collection_id=number % 100,
+            language="en",
+            run=1,
+            text="A text.",
+        )
+        for number in range(len(vectors))
+    ]
+    index = VectorIndex(settings.QDRANT_URL, "recall", api_key=settings.QDRANT_API_KEY)
+    index.ensure(32)
+    index.upsert(points, vectors)
+    allowed = range(7, len(vectors), 100)
+    found = 0
+    for question in vectors[:20]:
+        exact = sorted(allowed, key=lambda row: -float(vectors[row] @ question))[:10]
+        answers = index.query(question, "", collection_ids=[7], limit=10)
+        found += len({points[row].id for row in exact} & {candidate.id for candidate in answers})
+    assert found >= 0.99 * 200

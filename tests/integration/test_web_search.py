@@ -1,13 +1,16 @@
 """The search page without a browser."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from searchapp.models import Collection, Document
+from searchapp.services import indexing
 from searchapp.web.presentation import EXCERPT_CHARACTERS, excerpt, language_name, text_direction
 from tests.factories import index, upload
 from tests.integration.conftest import forget_backends
@@ -173,10 +176,38 @@ def test_search_page_number_of_queries_does_not_grow(
 ) -> None:
     for number in range(5):
         index(collection, f"# Suitcase {number}\n\nA suitcase is at the counter {number}.")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         client.get("/", {"q": "suitcase"})
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         client.get("/")
+
+
+def test_search_filters_show_how_many_documents_stand_behind_each_choice(
+    client: Client, collection: Collection, restricted: Collection
+) -> None:
+    index(collection, TEXT)
+    index(collection, FAQ, name="faq.csv")
+    index(collection, "# 早餐\n\n餐车每天早上六点到九点供应早餐。")
+    index(restricted, "# Secret\n\nNobody knows.")
+    page = client.get("/").text
+    for choice in ("Handbook (3)", "English (2)", "中文 (1)", "Markdown (2)", "CSV (1)", "Last 7 days (3)"):
+        assert choice in page
+    assert "Secret (" not in page
+
+
+def test_search_type_and_time_of_the_document_can_be_chosen(client: Client, collection: Collection) -> None:
+    old = upload(collection, TEXT).document
+    Document.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=40))
+    indexing.index_document(old.pk)
+    index(collection, "question,answer\nWhere is a lost suitcase?,At the counter.\n", name="faq.csv")
+    link = f'href="/documents/{old.pk}/'
+    assert link in client.get("/", {"q": "lost suitcase", "kind": "markdown"}).text
+    assert link not in client.get("/", {"q": "lost suitcase", "kind": "csv"}).text
+    assert link in client.get("/", {"q": "lost suitcase", "period": "365"}).text
+    page = client.get("/", {"q": "lost suitcase", "period": "30"}).text
+    assert link not in page
+    assert "Where is a lost suitcase?" in page
+    assert link in client.get("/", {"q": "lost suitcase", "period": "no-such"}).text
 
 
 def test_search_replaced_document_still_in_work_keeps_its_examples(client: Client, collection: Collection) -> None:

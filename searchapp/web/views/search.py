@@ -15,20 +15,20 @@ from django.views.decorators.http import require_safe
 
 from searchapp.errors import IsoglossError
 from searchapp.models import Chunk, Collection, Document
-from searchapp.services import generations, searching
+from searchapp.services import facets, generations, searching
 from searchapp.services.collections import visible_to
 from searchapp.services.reasons import sentence
 from searchapp.services.searching import Mode, QueryRejectedError
-from searchapp.web.presentation import STATUS_FILTERS, group_hits, language_choices
+from searchapp.web.presentation import STATUS_FILTERS, group_hits, kind_name, language_choices
 from searchapp.web.requests import HtmxRequest
 from searchapp.web.timing import server_timed
 
 logger = logging.getLogger(__name__)
 
-MAX_COLLECTION_CHOICES = 200
 # Examples are looked for among so many documents, the latest.
 EXAMPLE_CANDIDATES = 60
 MAX_EXAMPLES = 6
+PERIOD_NAMES = {7: _("Last 7 days"), 30: _("Last 30 days"), 365: _("Last 12 months")}
 MODE_NAMES = {
     Mode.BEST: _("Best answer in any language"),
     Mode.OWN_FIRST: _("Language of the question first"),
@@ -47,6 +47,8 @@ def search(request: HtmxRequest) -> HttpResponse:
         "query": request.GET.get("q", ""),
         "collection": request.GET.get("collection", "").replace("\x00", ""),  # PostgreSQL takes no null characters
         "language": request.GET.get("language", ""),
+        "kind": request.GET.get("kind", ""),
+        "period": _period(request.GET.get("period", "")),
         "mode": _mode(request.GET.get("mode", "")),
         "modes": MODE_NAMES,
     }
@@ -79,6 +81,8 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
             request.user,
             collections=_given(context["collection"]),
             languages=_given(context["language"]),
+            kinds=_given(context["kind"]),
+            uploaded_since=facets.first_day(context["period"]) if context["period"] else None,
             mode=context["mode"],
             is_folded=True,
         )
@@ -93,6 +97,11 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
     if _is_settled(request):
         searching.keep_query(context["result"], _given(context["collection"]))
     return HTTPStatus.OK
+
+
+def _period(value: str) -> int:
+    """Return the period of so many days, 0 for any other."""
+    return int(value) if value in map(str, facets.PERIODS_DAYS) else 0
 
 
 def _mode(value: str) -> Mode:
@@ -110,12 +119,14 @@ def _given(value: str) -> list[str]:
 
 
 def _filters(visible: QuerySet[Collection]) -> dict[str, Any]:
-    """Return the collections and languages that there are to choose from."""
-    live = Document.objects.filter(collection__in=visible, live_version__isnull=False)
-    languages = live.order_by().values_list("language", flat=True).distinct()
+    """Return what there is to choose from, as the page names it."""
+    found = facets.facets(visible)
+    counts = dict(found.languages)
     return {
-        "collections": visible.values_list("slug", "name")[:MAX_COLLECTION_CHOICES],
-        "languages": language_choices(languages),
+        "collections": found.collections,
+        "languages": [(code, name, counts[code]) for code, name in language_choices(counts)],
+        "kinds": [(kind, kind_name(kind), number) for kind, number in found.kinds],
+        "periods": [(days, PERIOD_NAMES[days], number) for days, number in found.periods],
     }
 
 

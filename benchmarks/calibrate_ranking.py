@@ -1,0 +1,375 @@
+"""Find the constants of ranking for one embedding model, and show what each choice costs.
+
+    .venv/bin/python -m benchmarks.calibrate_ranking SET... [--model FOLDER] [--out ranking.json]
+
+SET is a folder as `manage.py evaluate` takes it. Passages are cut and embedded as the site does it, all in
+memory: with the model in FOLDER (the built-in one unless named), or with EMBEDDING_BASE_URL and
+EMBEDDING_MODEL where `--service` is given. Three things are printed for each candidate of the constants:
+
+- nDCG@10 of all languages at once and of one language at a time, and how often the first hit is in the
+  question's language, for each set;
+- how much Recall@10 falls when the passages of another set in one other language are added;
+- with the best constants, the floors of a good answer: the highest that lose at most 5 % of the questions
+  that have an answer, against questions of the other sets, which have none.
+
+`--out` writes the profile for RANKING_FILE; for the built-in model its numbers go into ranking/profiles.py
+and ranking/relevance.py.
+"""
+
+import argparse
+import itertools
+import math
+import os
+import secrets
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "searchapp.settings")
+os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+
+from searchapp.chunking import cut  # noqa: E402
+from searchapp.embedding import Embedder, blend, estimate_tokens  # noqa: E402
+from searchapp.index.lexical import K1, MEAN_TERMS, USUAL_WEIGHT, B  # noqa: E402
+from searchapp.language import clean_text, detect, lexical_terms, primary_language  # noqa: E402
+from searchapp.local.embeddings.models import load_model  # noqa: E402
+from searchapp.local.supervising.parts import SHIPPED_MODEL  # noqa: E402
+from searchapp.parsing import ParseLimits, parse  # noqa: E402
+from searchapp.ranking import NOISE_RANKS, Evidence, Profile, Weights, relevances, write_profile  # noqa: E402
+from searchapp.services import evaluating  # noqa: E402
+from searchapp.services.indexing import embedded_parts  # noqa: E402
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+Scores = NDArray[np.float32]
+GRID = {
+    "terms": (0.3, 0.4, 0.5),
+    "noise": (0.5, 0.75),
+    "noise_spread": (0.07,),
+    "own_language": (0.6, 0.67, 0.75, 1.0),
+}
+MOST_LOST = 0.05
+DISCOUNTS = 1 / np.log2(np.arange(2, 12))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A set with the similarity and the share of words of every passage to every question."""
+
+    name: str
+    similarities: Scores
+    shares: Scores
+    is_own: NDArray[np.bool_]
+    languages: NDArray[np.str_]
+    document_of: NDArray[np.intp]
+    document_languages: NDArray[np.str_]
+    question_languages: Sequence[str]
+    relevant: Sequence[frozenset[int]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A set, cut and embedded."""
+
+    name: str
+    texts: list[str]
+    vectors: Scores
+    languages: list[str]
+    document_of: list[int]
+    questions: list[str]
+    question_vectors: Scores
+    question_languages: list[str]
+    relevant: list[frozenset[int]]
+
+
+def load(folder: Path, embed: Embed, embed_queries: Embed, *, limit: int) -> Loaded:
+    """Cut and embed a set as the site does it."""
+    found = evaluating.load_set(folder)
+    limits = ParseLimits(timeout_s=settings.PARSE_TIMEOUT_S, max_memory_bytes=settings.PARSE_MEMORY_BYTES)
+    passages, document_of = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, item in enumerate(found.items):
+            path = item.path or Path(scratch, item.source_name)
+            if item.path is None:
+                path.write_text(item.text, encoding="utf-8")
+            blocks = parse(path, source_name=item.source_name, limits=limits).blocks
+            cuts = cut(blocks, max_tokens=settings.CHUNK_TOKENS, count_tokens=estimate_tokens, language=item.language)
+            usable = [passage for passage in cuts if clean_text(passage.question + passage.text)]
+            passages += usable
+            document_of += [number] * len(usable)
+    asked = [question for question in found.questions if question.relevant]
+    asked = [asked[number * len(asked) // limit] for number in range(limit)] if len(asked) > limit else asked
+    positions = {item.id: number for number, item in enumerate(found.items)}
+    questions = [clean_text(question.text[: settings.MAX_QUERY_CHARACTERS]) for question in asked]
+    parts = [embedded_parts(passage) for passage in passages]
+    texts = [text for text, _context, _share in parts]
+    contexts = embed([context or "-" for _text, context, _share in parts])
+    shares = np.array([share for _text, _context, share in parts], dtype=np.float32)
+    return Loaded(
+        found.name,
+        texts,
+        blend(embed(texts), contexts, shares),
+        [passage.language for passage in passages],
+        document_of,
+        questions,
+        embed_queries(questions),
+        [question.language for question in asked],
+        [frozenset(positions[key] for key in question.relevant) for question in asked],
+    )
+
+
+def measure(loaded: Loaded, *, rows: Sequence[int] | None = None) -> Measured:
+    """Compare every question with every passage, as the index does it."""
+    asked = list(range(len(loaded.questions))) if rows is None else list(rows)
+    detected = [detect(loaded.questions[row]) for row in asked]
+    primary = np.array([primary_language(code) for code in loaded.languages])
+    document_of = np.array(loaded.document_of)
+    by_document = [Counter(primary[document_of == number]) for number in range(document_of.max() + 1)]
+    return Measured(
+        loaded.name,
+        loaded.question_vectors[asked] @ loaded.vectors.T,
+        _shares(loaded, [loaded.questions[row] for row in asked], detected),
+        np.array([primary_language(code) for code in detected])[:, None] == primary[None, :],
+        primary,
+        document_of,
+        np.array([counts.most_common(1)[0][0] if counts else "" for counts in by_document]),
+        [primary_language(loaded.question_languages[row]) for row in asked],
+        [loaded.relevant[row] for row in asked],
+    )
+
+
+def _shares(loaded: Loaded, questions: Sequence[str], languages: Sequence[str]) -> Scores:
+    """Return what `index.lexical.term_share` gives for each question and passage."""
+    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for row, (text, language) in enumerate(zip(loaded.texts, loaded.languages, strict=True)):
+        counts = Counter(lexical_terms(text, language=language))
+        length = 1 - B + B * counts.total() / MEAN_TERMS
+        for term, count in counts.items():
+            postings[term].append((row, count * (K1 + 1) / (count + K1 * length)))
+    total = len(loaded.texts)
+    shares = np.zeros((len(questions), total), dtype=np.float32)
+    for row, (question, language) in enumerate(zip(questions, languages, strict=True)):
+        terms = set(lexical_terms(question, language=language))
+        for term in terms & postings.keys():
+            found = postings[term]
+            rarity = math.log(1 + (total - len(found) + 0.5) / (len(found) + 0.5))
+            shares[row, [place for place, _weight in found]] += rarity * np.array([weight for _place, weight in found])
+        shares[row] /= USUAL_WEIGHT * max(1, len(terms)) * math.log(1 + total)
+    return np.minimum(1.0, shares)
+
+
+def ranked(measured: Measured, weights: Weights) -> Scores:
+    """Return `ranking.relevances` of every passage for every question, all at once."""
+    levels = {
+        code: np.sort(measured.similarities[:, measured.languages == code], axis=1)[:, ::-1][:, NOISE_RANKS]
+        for code in set(measured.languages)
+    }
+    noise = {code: values.mean(axis=1) for code, values in levels.items() if values.shape[1]}
+    loudest = np.max(list(noise.values()), axis=0) if noise else np.float32(weights.noise_spread)
+    least = loudest - weights.noise_spread
+    taken = np.zeros_like(measured.similarities)
+    for code in levels:
+        taken[:, measured.languages == code] = np.maximum(noise.get(code, least), least)[..., None]
+    values = measured.similarities + weights.terms * measured.shares - weights.noise * taken
+    return np.where(measured.is_own, np.minimum(values, values * weights.own_language), values)
+
+
+def check_formula(measured: Measured) -> None:
+    """Stop where this file and the site do not mean the same by relevance."""
+    evidence = [
+        Evidence(float(similarity), float(share), language, bool(is_own))
+        for similarity, share, language, is_own in zip(
+            measured.similarities[0], measured.shares[0], measured.languages, measured.is_own[0], strict=True
+        )
+    ]
+    if not np.allclose(relevances(evidence, Weights()), ranked(measured, Weights())[0], atol=1e-4):
+        sys.exit("ranked() differs from searchapp.ranking.relevances: bring them together first")
+
+
+def report(measured: Measured, scores: Scores) -> dict[str, float]:
+    """Return nDCG@10 of all languages at once, within and across languages, and the share of own first hits."""
+    best = np.full((len(scores), len(measured.document_languages)), -9.0, dtype=np.float32)
+    for row in range(scores.shape[1]):
+        number = measured.document_of[row]
+        best[:, number] = np.maximum(best[:, number], scores[:, row])
+    mixed, own_first = [], []
+    cells: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row, (relevant, language) in enumerate(zip(measured.relevant, measured.question_languages, strict=True)):
+        order = np.argsort(-best[row], kind="stable")
+        mixed.append(_ndcg(order, relevant))
+        own_first.append(measured.document_languages[order[0]] == language)
+        for code in {measured.document_languages[item] for item in relevant}:
+            within = order[measured.document_languages[order] == code]
+            gold = frozenset(item for item in relevant if measured.document_languages[item] == code)
+            cells[language, str(code)].append(_ndcg(within, gold))
+    return {
+        "mixed": float(np.mean(mixed)),
+        "mono": _mean([float(np.mean(values)) for (a, b), values in cells.items() if a == b]),
+        "cross": _mean([float(np.mean(values)) for (a, b), values in cells.items() if a != b]),
+        "own first": float(np.mean(own_first)),
+    }
+
+
+def _ndcg(order: NDArray[np.intp], relevant: frozenset[int]) -> float:
+    gains = np.array([item in relevant for item in order[:10]], dtype=float)
+    return float((gains * DISCOUNTS[: len(gains)]).sum() / DISCOUNTS[: min(10, len(relevant))].sum())
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def flooded(base: Loaded, flood: Loaded, *, base_language: str, flood_language: str) -> tuple[Measured, Measured]:
+    """Return the questions in one language over their passages in it, alone and among those of another set."""
+    own = [row for row, code in enumerate(base.languages) if primary_language(code) == base_language]
+    other = [row for row, code in enumerate(flood.languages) if primary_language(code) == flood_language]
+    shift = max(base.document_of) + 1
+    alone = replace(
+        base,
+        texts=[base.texts[row] for row in own],
+        vectors=base.vectors[own],
+        languages=[base.languages[row] for row in own],
+        document_of=[base.document_of[row] for row in own],
+    )
+    both = replace(
+        alone,
+        texts=alone.texts + [flood.texts[row] for row in other],
+        vectors=np.concatenate([alone.vectors, flood.vectors[other]]),
+        languages=alone.languages + [flood.languages[row] for row in other],
+        document_of=alone.document_of + [shift + flood.document_of[row] for row in other],
+    )
+    asked = [row for row, code in enumerate(base.question_languages) if primary_language(code) == base_language]
+    return measure(alone, rows=asked), measure(both, rows=asked)
+
+
+def recall_10(measured: Measured, scores: Scores) -> float:
+    """Return the share of questions with a right document among the first ten."""
+    found = 0
+    for row, relevant in enumerate(measured.relevant):
+        order = dict.fromkeys(measured.document_of[np.argsort(-scores[row])[:100]])
+        found += bool(relevant & set(list(order)[:10]))
+    return found / max(1, len(measured.relevant))
+
+
+def best_fits(measured: Measured, weights: Weights) -> list[tuple[float, bool]]:
+    """Return for each question how well its first hit fits, and whether that is in its own language."""
+    first = ranked(measured, weights).argmax(axis=1)
+    rows = np.arange(len(first))
+    fits = measured.similarities[rows, first] + weights.terms * measured.shares[rows, first]
+    return list(zip(fits.tolist(), measured.is_own[rows, first].tolist(), strict=True))
+
+
+def floors(answerable: Iterable[tuple[float, bool]], foreign: Iterable[tuple[float, bool]]) -> tuple[float, float, str]:
+    """Return the floors for the own and another language, and what they do."""
+    answered, absent = list(answerable), list(foreign)
+    best = (0.0, 0.0, 0.0, 0.0)
+    for own, other in itertools.product(np.arange(0.1, 0.8, 0.01), repeat=2):
+        lost = float(np.mean([fit < (own if is_own else other) for fit, is_own in answered]))
+        seen = float(np.mean([fit < (own if is_own else other) for fit, is_own in absent]))
+        if lost <= MOST_LOST and seen > best[0]:
+            best = (seen, lost, float(own), float(other))
+    return best[2], best[3], f"{best[1]:.1%} of answerable lost, {best[0]:.1%} of absent topics recognised"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Find the constants of ranking for an embedding model.")
+    parser.add_argument("sets", type=Path, nargs="+")
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
+    parser.add_argument("--service", action="store_true", help="embed with EMBEDDING_BASE_URL instead of --model")
+    parser.add_argument("--limit-queries", type=int, default=200)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    embed, embed_queries = _engines(arguments)
+    sets = [load(folder, embed, embed_queries, limit=arguments.limit_queries) for folder in arguments.sets]
+    measured = [measure(loaded) for loaded in sets]
+    check_formula(measured[0])
+    floods = [
+        (
+            f"{base_language}+{flood_language}",
+            *flooded(base, flood, base_language=base_language, flood_language=flood_language),
+        )
+        for base, flood in itertools.permutations(sets, 2)
+        for base_language, flood_language in (
+            ("en", "zh"),
+            ("zh", "en"),
+            ("de", "zh"),
+            ("ru", "en"),
+            ("ar", "fr"),
+            ("es", "ko"),
+        )
+        if _has(base, base_language) and flood.languages.count(flood_language) > 1_000
+    ]
+    results: list[tuple[float, Weights]] = []
+    dense = [report(one, one.similarities) for one in measured]
+    print("vectors alone", [{name: round(value, 3) for name, value in found.items()} for found in dense])
+    for values in itertools.product(*GRID.values()):
+        weights = Weights(**dict(zip(GRID, values, strict=True)))
+        found = [report(one, ranked(one, weights)) for one in measured]
+        falls = [
+            recall_10(alone, ranked(alone, weights)) - recall_10(both, ranked(both, weights))
+            for _n, alone, both in floods
+        ]
+        worst = max(falls, default=0.0)
+        mean = float(np.nanmean([value for one in found for name, value in one.items() if name != "own first"]))
+        print(weights, f"mean {mean:.4f}, worst fall {worst:.3f}")
+        for one, numbers in zip(measured, found, strict=True):
+            print("   ", one.name, {name: round(value, 3) for name, value in numbers.items()})
+        print("    falls", {name: round(fall, 3) for (name, _a, _b), fall in zip(floods, falls, strict=True)})
+        results.append((mean - max(0.0, worst - 0.02), weights))
+    weights = max(results, key=lambda result: result[0])[1]
+    answerable = [fit for one in measured for fit in best_fits(one, weights)]
+    foreign = [
+        fit
+        for base, asker in itertools.permutations(sets, 2)
+        for fit in best_fits(measure(_asked_by(base, asker)), weights)
+    ]
+    own, other, effect = floors(answerable, foreign)
+    profile = Profile(weights, round(own, 2), round(other, 2))
+    print(profile, effect, sep="\n")
+    if arguments.out:
+        write_profile(profile, arguments.out)
+
+
+def _engines(arguments: argparse.Namespace) -> tuple[Embed, Embed]:
+    if arguments.service:
+        embedder = Embedder(
+            settings.EMBEDDING_BASE_URL,
+            settings.EMBEDDING_MODEL,
+            api_key=settings.EMBEDDING_API_KEY,
+            dimensions=settings.EMBEDDING_DIMENSIONS,
+        )
+        return embedder.embed_documents, lambda texts: np.stack([embedder.embed_query(text) for text in texts])
+    model = load_model(arguments.model)
+    return (lambda texts: model.encode(texts).vectors), (lambda texts: model.encode(texts).vectors)
+
+
+def _has(loaded: Loaded, language: str) -> bool:
+    return language in loaded.languages and language in loaded.question_languages
+
+
+def _asked_by(base: Loaded, asker: Loaded) -> Loaded:
+    """Return the passages of one set with the questions of another, none of which they answer."""
+    return replace(
+        base,
+        questions=asker.questions,
+        question_vectors=asker.question_vectors,
+        question_languages=asker.question_languages,
+        relevant=[frozenset() for _question in asker.questions],
+    )
+
+
+if __name__ == "__main__":
+    main()
