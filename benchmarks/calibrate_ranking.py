@@ -201,10 +201,10 @@ def check_formula(measured: Measured) -> None:
 
 def report(measured: Measured, scores: Scores) -> dict[str, float]:
     """Return nDCG@10 of all languages at once, within and across languages, and the share of own first hits."""
+    # Passages stand in the order of their documents; a document without any stays last.
+    starts = np.flatnonzero(np.diff(measured.document_of, prepend=-1))
     best = np.full((len(scores), len(measured.document_languages)), -9.0, dtype=np.float32)
-    for row in range(scores.shape[1]):
-        number = measured.document_of[row]
-        best[:, number] = np.maximum(best[:, number], scores[:, row])
+    best[:, measured.document_of[starts]] = np.maximum.reduceat(scores, starts, axis=1)
     mixed, own_first = [], []
     cells: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row, (relevant, language) in enumerate(zip(measured.relevant, measured.question_languages, strict=True)):

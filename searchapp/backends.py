@@ -12,6 +12,7 @@ from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableEr
 from searchapp.index import SCHEMA_VERSION, VectorIndex
 from searchapp.models import IndexGeneration
 from searchapp.ranking import Profile, profile_of, read_profile
+from searchapp.reranking import Reranker
 
 
 class ModelChangedError(ServiceUnavailableError):
@@ -119,6 +120,14 @@ def get_index(generation: IndexGeneration) -> VectorIndex:
     return _index(settings.QDRANT_URL, generation.collection, settings.QDRANT_API_KEY)
 
 
+@cache
+def get_reranker() -> Reranker | None:
+    """Return the client of the reranker, None where none is configured."""
+    if not settings.RERANK_BASE_URL:
+        return None
+    return Reranker(settings.RERANK_BASE_URL, settings.RERANK_MODEL, api_key=settings.RERANK_API_KEY)
+
+
 def get_profile(generation: IndexGeneration | None) -> Profile:
     """Return the constants of ranking for the model of a generation, or for the configured model.
 
@@ -139,6 +148,7 @@ def forget() -> None:
     _embedder.cache_clear()
     _index.cache_clear()
     _profile.cache_clear()
+    get_reranker.cache_clear()
     _chosen.clear()
 
 

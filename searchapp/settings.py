@@ -137,6 +137,9 @@ HIGHLIGHT_TIMEOUT_MS = env.integer(
     default=500,
     help="Time to find the answering sentence of the hits; 0 turns it off.",
 )
+RERANK_TIMEOUT_MS = env.integer(
+    "RERANK_TIMEOUT_MS", default=500, minimum=1, help="Time for the reranker; after it the order stays as it was."
+)
 RANKING_FILE = env.text(
     "RANKING_FILE",
     help="Constants of ranking, as benchmarks/calibrate_ranking.py writes them. Unset: those known for the model.",

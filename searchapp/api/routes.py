@@ -225,6 +225,7 @@ def search(
                 score=hit.score,
                 similarity=hit.evidence.similarity,
                 term_share=hit.evidence.term_share,
+                rerank_score=hit.rerank_score,
                 elsewhere=[
                     ElsewhereOut(document_id=place.document_id, title=place.title, language=place.language)
                     for place in hit.elsewhere

@@ -79,7 +79,8 @@ class HitOut(Schema):
     """One passage; ``url`` opens the document there.
 
     ``score`` is what hits are ranked by, mostly between 0 and 0.7; it is made of ``similarity`` (cosine, -1 to 1) and
-    ``term_share`` (about how much of the question's words the passage holds, 0 to 1).
+    ``term_share`` (about how much of the question's words the passage holds, 0 to 1). Hits with a ``rerank_score``
+    come first, ranked by that; its scale is the reranker's own.
     """
 
     document_id: uuid.UUID
@@ -94,6 +95,7 @@ class HitOut(Schema):
     score: float
     similarity: float
     term_share: float
+    rerank_score: float | None
     elsewhere: list[ElsewhereOut]
     url: str
 

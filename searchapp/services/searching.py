@@ -23,7 +23,14 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from searchapp.backends import ModelChangedError, configured_embedder, get_embedder, get_index, get_profile
+from searchapp.backends import (
+    ModelChangedError,
+    configured_embedder,
+    get_embedder,
+    get_index,
+    get_profile,
+    get_reranker,
+)
 from searchapp.embedding import Embedder, EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
 from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
@@ -39,6 +46,7 @@ from searchapp.ranking import (
     limit_per_group,
     relevances,
 )
+from searchapp.reranking import RerankFailedError
 from searchapp.services import generations, history
 from searchapp.services.collections import Viewer, visible_to
 from searchapp.stopwatch import part
@@ -58,6 +66,8 @@ LARGE_SITE_DOCUMENTS = 1_000
 # A passage shorter than this is shown whole anyway.
 HIGHLIGHT_MIN_CHARACTERS = 60
 HIGHLIGHT_MAX_SENTENCES = 200
+# So many of the best passages go to a reranker; each costs it a run of its model.
+RERANK_PASSAGES = 30
 
 
 class QueryRejectedError(PermanentError):
@@ -126,7 +136,8 @@ class Elsewhere:
 class Hit:
     """One passage that answers, with all that is needed to show it.
 
-    ``score`` is what hits are ranked by (`searchapp.ranking.relevances`), ``evidence`` what it is made of;
+    ``score`` is what hits are ranked by (`searchapp.ranking.relevances`), ``evidence`` what it is made of; those with a
+    ``rerank_score`` are ranked by that and come first;
     ``highlight`` the span in ``text`` that answers best.
     """
 
@@ -147,6 +158,7 @@ class Hit:
     evidence: Evidence
     highlight: tuple[int, int] | None = None
     elsewhere: tuple[Elsewhere, ...] = ()
+    rerank_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +233,12 @@ def search(
     with part("detect"):
         query_language = detect(text, languages=settings.SITE_LANGUAGES or None)
     question = _Question(
+        text=text,
         words="" if options.lanes is Lanes.DENSE else text,
         vectors=vectors,
         language=query_language,
         is_balanced=options.is_balanced and bool(vectors),
+        is_reranked=options == PRODUCT_OPTIONS,
     )
     hits: list[Hit] = []
     if answering is not None:
@@ -280,10 +294,12 @@ def _embed(
 class _Question:
     """A question as the index takes it: its words, its vector for each instruction, none where words answer alone."""
 
+    text: str
     words: str
     vectors: dict[str, NDArray[np.float32]]
     language: str
     is_balanced: bool
+    is_reranked: bool
 
     @property
     def own_languages(self) -> frozenset[str]:
@@ -301,6 +317,7 @@ class _Ranked:
     twins: uuid.UUID | None
     evidence: Evidence
     score: float
+    rerank_score: float | None = None
 
 
 @part("group")
@@ -340,7 +357,7 @@ def _find(
                     apart=apart,
                     limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
                 )
-        found = _rank(candidates, live, question, weights)
+        found = _rerank(_rank(candidates, live, question, weights), live, question)
         shown = _arrange(found, mode, is_folded=is_folded)[: limit + (FOLD_RESERVE if is_folded else 0)]
         hits = _read(shown, live)
         if len(found) == len(candidates) and len(hits) == len(shown):
@@ -403,6 +420,29 @@ def _rank(
     return sorted(ranked, key=lambda passage: -passage.score)
 
 
+@part("rerank")
+def _rerank(ranked: list[_Ranked], live: QuerySet[Chunk], question: _Question) -> list[_Ranked]:
+    """Return the passages with the first ones in the order of the reranker; as they are without its answer in time."""
+    reranker = get_reranker() if question.is_reranked else None
+    if reranker is None or not ranked:
+        return ranked
+    chunks = live.in_bulk([passage.chunk_id for passage in ranked[:RERANK_PASSAGES]])
+    first = [passage for passage in ranked[:RERANK_PASSAGES] if passage.chunk_id in chunks]
+    texts = [_whole_text(chunks[passage.chunk_id]) for passage in first]
+    try:
+        scores = reranker.scores(question.text, texts, budget_s=settings.RERANK_TIMEOUT_MS / 1000)
+    except RerankFailedError as exc:
+        logger.warning("hits stay in their order: %s", exc)
+        return ranked
+    judged = [replace(passage, rerank_score=score) for passage, score in zip(first, scores, strict=True)]
+    judged.sort(key=lambda passage: -(passage.rerank_score or 0.0))
+    return judged + ranked[RERANK_PASSAGES:]
+
+
+def _whole_text(chunk: Chunk) -> str:
+    return "\n".join(part for part in (" › ".join(chunk.heading_path), chunk.question, chunk.text) if part)
+
+
 def _arrange(ranked: list[_Ranked], mode: Mode, *, is_folded: bool) -> list[_Ranked]:
     """Return the passages in the order of a mode, without those that would only fill the page."""
     # The rows of a FAQ are answers of their own; the passages of a text are parts of one.
@@ -417,13 +457,28 @@ def _arrange(ranked: list[_Ranked], mode: Mode, *, is_folded: bool) -> list[_Ran
 
 
 def _fold_twins(ranked: list[_Ranked]) -> list[_Ranked]:
-    """Return the passages without those of a text whose version in another language comes before."""
-    shown: dict[uuid.UUID, uuid.UUID] = {}
-    return [
-        passage
-        for passage in ranked
-        if passage.twins is None or shown.setdefault(passage.twins, passage.document_id) == passage.document_id
-    ]
+    """Return the passages with one version of each text, where the best of its versions stands.
+
+    That is the version in the question's language if there is one, for that is what the person reads.
+    """
+    versions: dict[uuid.UUID, list[_Ranked]] = defaultdict(list)
+    for passage in ranked:
+        if passage.twins:
+            versions[passage.twins].append(passage)
+    shown = {
+        twins: min(passages, key=lambda passage: not passage.evidence.is_own_language).document_id
+        for twins, passages in versions.items()
+    }
+    folded: dict[uuid.UUID, _Ranked] = {}
+    for passage in ranked:
+        if passage.twins is None:
+            folded.setdefault(passage.chunk_id, passage)
+            continue
+        same = [version for version in versions[passage.twins] if version.document_id == shown[passage.twins]]
+        folded.setdefault(same[0].chunk_id, same[0])
+        if passage.document_id == shown[passage.twins]:
+            folded.setdefault(passage.chunk_id, passage)
+    return list(folded.values())
 
 
 def _without_duplicates(hits: list[Hit]) -> list[Hit]:
@@ -501,6 +556,7 @@ def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
         ordinal=chunk.ordinal,
         score=passage.score,
         evidence=passage.evidence,
+        rerank_score=passage.rerank_score,
     )
 
 

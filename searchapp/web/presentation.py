@@ -144,7 +144,7 @@ def native_name(code: str) -> str:
 
 def kind_name(kind: str) -> str:
     """Return what people call a type of file."""
-    names = {"markdown": "Markdown", "text": gettext("Text")}
+    names = {"markdown": "Markdown", "text": _("Text")}
     return names.get(kind, kind.upper())
 
 

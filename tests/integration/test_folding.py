@@ -71,6 +71,17 @@ def test_search_folded_shows_one_language_and_names_the_others(library: Collecti
     assert 'lang="de">Deutsch</a>' in page or 'lang="en">English</a>' in page
 
 
+def test_search_folded_shows_the_version_in_the_language_of_the_question(library: Collection) -> None:
+    twins.find_twins(library.pk)
+    for question, title in (
+        ("How do I report a lost suitcase?", "Lost luggage"),
+        ("Wo melde ich einen verlorenen Koffer?", "Verlorenes Gepäck"),
+    ):
+        titles = [hit.title for hit in search(question, AnonymousUser(), is_folded=True).hits]
+        assert titles[0] == title
+        assert len(titles) == 2
+
+
 def test_search_folded_nearly_equal_text_of_another_collection_is_one_hit_and_rows_are_not(
     library: Collection,
 ) -> None:
