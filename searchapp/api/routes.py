@@ -211,6 +211,7 @@ def search(
         took_ms=result.took_ms,
         answered=result.is_answered,
         degraded=result.degraded,
+        language_known=result.is_language_known,
         hits=[
             HitOut(
                 document_id=hit.document_id,

@@ -104,7 +104,7 @@ class SearchOut(Schema):
     """The ranked hits of one question.
 
     ``answered`` tells whether one of the best is a good answer; ``degraded`` is the error code where words alone
-    answered, else empty.
+    answered, else empty; ``language_known`` is false where the model was not trained on the question's language.
     """
 
     query: str
@@ -112,6 +112,7 @@ class SearchOut(Schema):
     took_ms: int
     answered: bool
     degraded: str
+    language_known: bool
     hits: list[HitOut]
 
 

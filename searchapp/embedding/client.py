@@ -138,6 +138,11 @@ class Embedder:
         return self._max_tokens or self._service().context_length or context_of(self.model)
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Return the codes of the languages that the model knows, as its service tells; empty where it does not."""
+        return self._service().languages
+
+    @property
     def family(self) -> str:
         """Return the key in `FAMILIES` of the model."""
         return self._family_and_name[0]

@@ -20,6 +20,7 @@ class ServiceInfo:
         is_embedding: whether the server was started for embedding, None where it is not told.
         has_tokenize: whether it counts tokens at ``/v1/tokenize``.
         fingerprint: digest of the weights as the service reports it, or empty.
+        languages: codes of those that the model was trained on; empty where it is not told.
     """
 
     model_path: str = ""
@@ -29,6 +30,7 @@ class ServiceInfo:
     is_embedding: bool | None = None
     has_tokenize: bool = False
     fingerprint: str = ""
+    languages: tuple[str, ...] = ()
 
 
 def describe_service(base_url: str, *, model: str = "", api_key: str = "", timeout_s: float = 3.0) -> ServiceInfo:
@@ -60,6 +62,7 @@ def describe_service(base_url: str, *, model: str = "", api_key: str = "", timeo
         is_embedding=not is_generation if isinstance(is_generation, bool) else None,
         has_tokenize=_is_counts(counted.get("count"), 2),
         fingerprint=_text(about.get("fingerprint")) or _text(card.get("fingerprint")),
+        languages=_texts(about.get("languages")),
     )
 
 
@@ -95,6 +98,10 @@ def _card(models: dict[str, Any], model: str) -> dict[str, Any]:
 
 def _is_counts(value: object, length: int) -> bool:
     return isinstance(value, list) and len(value) == length and all(_number(count) for count in value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _text(value: object) -> str:

@@ -34,7 +34,7 @@ from searchapp.backends import (
 from searchapp.embedding import Embedder, EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
 from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
-from searchapp.language import SUPPORTED_LANGUAGES, clean_text, detect, primary_language, sentences
+from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED, clean_text, detect, primary_language, sentences
 from searchapp.models import Chunk, Document, IndexGeneration
 from searchapp.ranking import (
     NOISE_RANKS,
@@ -56,6 +56,8 @@ logger = logging.getLogger(__name__)
 # What is fetched beyond the wish, for hits that fall to the join or to the limit per document.
 OVERFETCH = 3
 PASSAGES_PER_DOCUMENT = 3
+# The language of a shorter question is a guess: no one is told that the model does not know it.
+SURE_LANGUAGE_CHARACTERS = 12
 # What is read beyond the wish, for hits that turn out to be nearly the same as others.
 FOLD_RESERVE = 10
 # So many languages are searched each on their own, those with the most documents; the rest share one lane.
@@ -167,6 +169,8 @@ class SearchResult:
 
     ``is_answered`` tells whether one of the best hits is a good answer, as far as that is known for the
     model; ``degraded`` is the error code of the embedding service where words alone answered, else empty.
+    ``is_language_known`` is false where the model was not trained on the question's language, so that answers in
+    other words may be missing.
     """
 
     query: str
@@ -175,6 +179,7 @@ class SearchResult:
     hits: tuple[Hit, ...]
     is_answered: bool
     degraded: str
+    is_language_known: bool = True
 
 
 def search(
@@ -250,12 +255,27 @@ def search(
         hits = _highlight(embedder, hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
     logger.info("search", extra={"hits": len(hits), "language": query_language, "took_ms": took_ms})
-    return SearchResult(text, query_language, took_ms, tuple(hits), is_answered, degraded)
+    return SearchResult(
+        text,
+        query_language,
+        took_ms,
+        tuple(hits),
+        is_answered,
+        degraded,
+        is_language_known=not vectors or _knows(_embedder_of(answering), text, query_language),
+    )
 
 
 def keep_query(result: SearchResult, collections: AbstractCollection[str] = ()) -> None:
     """Keep a question that was answered, to ask it again of a new index; costs the answer nothing."""
     history.note_query(result.query, result.query_language, collections=list(collections))
+
+
+def _knows(embedder: Embedder, text: str, language: str) -> bool:
+    """Return whether a model was trained on a question's language, as far as its service tells."""
+    if not embedder.languages or language == UNDETERMINED or len(text) < SURE_LANGUAGE_CHARACTERS:
+        return True
+    return primary_language(language) in map(primary_language, embedder.languages)
 
 
 @part("access")

@@ -248,3 +248,12 @@ def test_language_name_is_that_of_the_page_language(code: str, name: str) -> Non
 @pytest.mark.parametrize(("code", "direction"), [("ar", "rtl"), ("en", "ltr"), ("und", "auto")])
 def test_text_direction_follows_the_script(code: str, direction: str) -> None:
     assert text_direction(code) == direction
+
+
+def test_search_question_in_a_language_that_the_model_does_not_know_says_so(
+    client: Client, collection: Collection
+) -> None:
+    index(collection, TEXT)
+    page = client.get("/", {"q": "Ninawezaje kupata mzigo wangu uliopotea kituoni?"}).text
+    assert "The model does not know Swahili" in page
+    assert "The model does not know" not in client.get("/", {"q": "Where do I find my lost luggage?"}).text
