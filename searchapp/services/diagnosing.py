@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from searchapp import celery
 from searchapp.backends import get_index
+from searchapp.embedding import PROBE_TEXTS
 from searchapp.embedding.doctor import (
     Depth,
     Endpoint,
@@ -65,17 +66,6 @@ KEPT_REPORTS = 30
 ABANDONED_AFTER = timedelta(minutes=30)
 # Passages carry headings or a question beside the budget, and the estimate of tokens is no upper bound.
 TEXT_TOKENS_PER_BUDGET = 4
-PROBE_TEXTS = (
-    "How do I reset my password?",
-    "The suitcase was lost on the flight from Lisbon to Oslo.",
-    "我的行李在转机时丢失了，应该联系谁？",
-    "キャンセル料はいつから発生しますか。",
-    "Как восстановить удалённый файл из резервной копии?",
-    "كيف يمكنني تغيير عنوان الفاتورة؟",
-    "for (int i = 0; i < n; ++i) { sum += values[i]; }",
-    "kubectl get pods --field-selector=status.phase=Pending",
-)
-
 E, W = Severity.ERROR, Severity.WARNING
 
 # Every code of the site's own parts; those of services are in `searchapp.embedding.doctor`.

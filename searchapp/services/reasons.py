@@ -78,6 +78,10 @@ _SENTENCES: dict[str, str | Promise] = {
     ),
     "generation_nothing_indexed": _("Nothing is indexed yet. The first document that is uploaded makes the index."),
     "generation_under_way": _("Another index is being built or waits to go live. Switch to it or give it up first."),
+    "generation_service_faulty": _(
+        "The service for the new index has faults, so none is built with it. "
+        "manage.py doctor --url and --model say what they are and what to do."
+    ),
     "generation_same": _("The settings are those of the live index, so there is nothing to build."),
     "generation_not_building": _("No index is being built at this moment."),
     "generation_not_paused": _("The build is neither paused nor failed."),

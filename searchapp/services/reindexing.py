@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from searchapp.backends import wanted_endpoint
 from searchapp.chunking import Passage
+from searchapp.embedding.doctor import Endpoint, Severity
 from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError, TransientError
 from searchapp.models import Chunk, Document, GenerationDocument, IndexGeneration
-from searchapp.services import generations, indexing
+from searchapp.services import diagnosing, generations, indexing
 from searchapp.services.documents import order_sweep
+from searchapp.services.generations import GenerationError
 from searchapp.services.indexing import LEASE, LeaseLostError
 
 logger = logging.getLogger(__name__)
@@ -94,6 +98,25 @@ class _Unit:
         self.update(lease_expires_at=now + LEASE)
         working = IndexGeneration.objects.filter(pk=self.generation.pk, worker_until__isnull=False)
         working.update(worker_until=now + WORKER_FOR)
+
+
+def begin(*, rate: int = 0) -> IndexGeneration:
+    """Examine the service that the settings name for a new generation, and begin one if it is well.
+
+    Args:
+        rate: passages a second at the most; 0 as many as there can be.
+
+    Raises:
+        GenerationError: ``generation_service_faulty``, and those of `searchapp.services.generations.start`.
+        Errors of `searchapp.services.generations.start`.
+    """
+    wanted = wanted_endpoint()
+    endpoint = Endpoint(wanted.base_url, wanted.model, wanted.api_key, float(settings.EMBEDDING_TIMEOUT_S))
+    examination = diagnosing.examine_endpoint(endpoint, depth="fast", dimensions=wanted.dimensions)
+    faults = [finding.code for finding in examination.findings if finding.severity is Severity.ERROR]
+    if faults:
+        raise GenerationError("generation_service_faulty", ", ".join(faults))
+    return generations.start(rate=rate)
 
 
 def catch_up(generation_id: int, *, within_s: float | None = None, is_yielding: bool = False) -> Outcome:

@@ -228,7 +228,7 @@ _SENTENCES: Mapping[str, Sentences] = {
     ),
     "batch_refused": (
         _("The service does not take %(items)s texts in one request."),
-        _REFUSED,
+        _("Indexing is slower: the site halves each batch until the service takes it."),
         _("Raise its limit, e.g. text-embeddings-inference: --max-client-batch-size %(items)s"),
     ),
     # how texts are read

@@ -63,7 +63,7 @@ CODES: Mapping[str, Severity] = {
     "dimensions_wrong": W,
     "order_shuffled": E,
     "batch_differs": E,
-    "batch_refused": E,
+    "batch_refused": W,
     # how texts are read
     "reference_differs": E,
     "pooling_mean": E,

@@ -63,7 +63,7 @@ class Command(BaseCommand):
     def _build(self, options: dict[str, Any]) -> None:
         generation = generations.candidate()
         if generation is None:
-            generation = generations.start(rate=options["rate"] or 0)
+            generation = reindexing.begin(rate=options["rate"] or 0)
             self.stderr.write(f"building generation {generation}")
         elif options["rate"] is not None:
             generations.set_rate(generation, options["rate"])

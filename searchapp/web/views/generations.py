@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from searchapp import tasks
 from searchapp.errors import IsoglossError
 from searchapp.models import IndexGeneration
-from searchapp.services import comparing, generations
+from searchapp.services import comparing, generations, reindexing
 from searchapp.services.reasons import sentence
 from searchapp.web.forms import BuildForm
 from searchapp.web.requests import HtmxRequest, staff_only
@@ -65,7 +65,7 @@ def build(request: HttpRequest) -> HttpResponse:
     """Begin a new generation."""
     form = BuildForm(request.POST)
     rate = form.cleaned_data["rate"] or 0 if form.is_valid() else 0
-    return _do(request, lambda: generations.start(rate=rate), _("The new index is being built."))
+    return _do(request, lambda: reindexing.begin(rate=rate), _("The new index is being built."))
 
 
 @login_required
