@@ -262,7 +262,7 @@ def search(
         tuple(hits),
         is_answered,
         degraded,
-        is_language_known=not vectors or _knows(_embedder_of(answering), text, query_language),
+        is_language_known=embedder is None or _knows(embedder, text, query_language),
     )
 
 
