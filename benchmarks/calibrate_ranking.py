@@ -57,10 +57,14 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 Scores = NDArray[np.float32]
 GRID = {
     "terms": (0.3, 0.4, 0.5),
-    "noise": (0.5, 0.75),
+    "noise": (0.5, 0.65, 0.8),
     "noise_spread": (0.07,),
-    "own_language": (0.6, 0.67, 0.75, 1.0),
+    "own_language": (0.6, 0.7, 0.8, 1.0),
 }
+# A language and the one that floods it, where one set has questions in the first and another so many passages in the
+# second.
+FLOODS = (("en", "zh"), ("zh", "en"), ("de", "zh"), ("ru", "en"), ("ar", "fr"), ("es", "ko"), ("th", "ja"))
+LEAST_FLOOD = 1_000
 MOST_LOST = 0.05
 DISCOUNTS = 1 / np.log2(np.arange(2, 12))
 
@@ -95,7 +99,7 @@ class Loaded:
     relevant: list[frozenset[int]]
 
 
-def load(folder: Path, embed: Embed, embed_queries: Embed, *, limit: int) -> Loaded:
+def load(folder: Path, embed: Embed, embed_queries: Embed) -> Loaded:
     """Cut and embed a set as the site does it."""
     found = evaluating.load_set(folder)
     limits = ParseLimits(timeout_s=settings.PARSE_TIMEOUT_S, max_memory_bytes=settings.PARSE_MEMORY_BYTES)
@@ -111,7 +115,6 @@ def load(folder: Path, embed: Embed, embed_queries: Embed, *, limit: int) -> Loa
             passages += usable
             document_of += [number] * len(usable)
     asked = [question for question in found.questions if question.relevant]
-    asked = [asked[number * len(asked) // limit] for number in range(limit)] if len(asked) > limit else asked
     positions = {item.id: number for number, item in enumerate(found.items)}
     questions = [clean_text(question.text[: settings.MAX_QUERY_CHARACTERS]) for question in asked]
     parts = [embedded_parts(passage) for passage in passages]
@@ -131,9 +134,13 @@ def load(folder: Path, embed: Embed, embed_queries: Embed, *, limit: int) -> Loa
     )
 
 
-def measure(loaded: Loaded, *, rows: Sequence[int] | None = None) -> Measured:
-    """Compare every question with every passage, as the index does it."""
-    asked = list(range(len(loaded.questions))) if rows is None else list(rows)
+def measure(loaded: Loaded, *, limit: int, language: str = "") -> Measured:
+    """Compare questions, in one language or in all, with every passage, as the index does it."""
+    asked = [
+        row for row, code in enumerate(loaded.question_languages) if not language or primary_language(code) == language
+    ]
+    if len(asked) > limit:
+        asked = [asked[number * len(asked) // limit] for number in range(limit)]
     detected = [detect(loaded.questions[row]) for row in asked]
     primary = np.array([primary_language(code) for code in loaded.languages])
     document_of = np.array(loaded.document_of)
@@ -183,8 +190,9 @@ def ranked(measured: Measured, weights: Weights) -> Scores:
     taken = np.zeros_like(measured.similarities)
     for code in levels:
         taken[:, measured.languages == code] = np.maximum(noise.get(code, least), least)[..., None]
-    values = measured.similarities + weights.terms * measured.shares - weights.noise * taken
-    return np.where(measured.is_own, np.minimum(values, values * weights.own_language), values)
+    values: Scores = measured.similarities + weights.terms * measured.shares - weights.noise * taken
+    found: Scores = np.where(measured.is_own, np.minimum(values, values * weights.own_language), values)
+    return found
 
 
 def check_formula(measured: Measured) -> None:
@@ -232,7 +240,9 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def flooded(base: Loaded, flood: Loaded, *, base_language: str, flood_language: str) -> tuple[Measured, Measured]:
+def flooded(
+    base: Loaded, flood: Loaded, *, base_language: str, flood_language: str, limit: int
+) -> tuple[Measured, Measured]:
     """Return the questions in one language over their passages in it, alone and among those of another set."""
     own = [row for row, code in enumerate(base.languages) if primary_language(code) == base_language]
     other = [row for row, code in enumerate(flood.languages) if primary_language(code) == flood_language]
@@ -251,8 +261,7 @@ def flooded(base: Loaded, flood: Loaded, *, base_language: str, flood_language: 
         languages=alone.languages + [flood.languages[row] for row in other],
         document_of=alone.document_of + [shift + flood.document_of[row] for row in other],
     )
-    asked = [row for row, code in enumerate(base.question_languages) if primary_language(code) == base_language]
-    return measure(alone, rows=asked), measure(both, rows=asked)
+    return measure(alone, limit=limit, language=base_language), measure(both, limit=limit, language=base_language)
 
 
 def recall_10(measured: Measured, scores: Scores) -> float:
@@ -289,34 +298,26 @@ def main() -> None:
     parser.add_argument("sets", type=Path, nargs="+")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--service", action="store_true", help="embed with EMBEDDING_BASE_URL instead of --model")
+    parser.add_argument("--current", action="store_true", help="measure the constants as they are, try no others")
     parser.add_argument("--limit-queries", type=int, default=200)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     embed, embed_queries = _engines(arguments)
-    sets = [load(folder, embed, embed_queries, limit=arguments.limit_queries) for folder in arguments.sets]
-    measured = [measure(loaded) for loaded in sets]
+    limit = arguments.limit_queries
+    sets = [load(folder, embed, embed_queries) for folder in arguments.sets]
+    measured = [measure(loaded, limit=limit) for loaded in sets]
     check_formula(measured[0])
     floods = [
-        (
-            f"{base_language}+{flood_language}",
-            *flooded(base, flood, base_language=base_language, flood_language=flood_language),
-        )
+        (f"{own}+{other}", *flooded(base, flood, base_language=own, flood_language=other, limit=limit))
         for base, flood in itertools.permutations(sets, 2)
-        for base_language, flood_language in (
-            ("en", "zh"),
-            ("zh", "en"),
-            ("de", "zh"),
-            ("ru", "en"),
-            ("ar", "fr"),
-            ("es", "ko"),
-        )
-        if _has(base, base_language) and flood.languages.count(flood_language) > 1_000
+        for own, other in FLOODS
+        if _has(base, own) and flood.languages.count(other) > LEAST_FLOOD
     ]
     results: list[tuple[float, Weights]] = []
     dense = [report(one, one.similarities) for one in measured]
     print("vectors alone", [{name: round(value, 3) for name, value in found.items()} for found in dense])
-    for values in itertools.product(*GRID.values()):
-        weights = Weights(**dict(zip(GRID, values, strict=True)))
+    candidates = [Weights(**dict(zip(GRID, values, strict=True))) for values in itertools.product(*GRID.values())]
+    for weights in [Weights()] if arguments.current else candidates:
         found = [report(one, ranked(one, weights)) for one in measured]
         falls = [
             recall_10(alone, ranked(alone, weights)) - recall_10(both, ranked(both, weights))
@@ -334,7 +335,7 @@ def main() -> None:
     foreign = [
         fit
         for base, asker in itertools.permutations(sets, 2)
-        for fit in best_fits(measure(_asked_by(base, asker)), weights)
+        for fit in best_fits(measure(_asked_by(base, asker), limit=limit), weights)
     ]
     own, other, effect = floors(answerable, foreign)
     profile = Profile(weights, round(own, 2), round(other, 2))

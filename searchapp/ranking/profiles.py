@@ -37,8 +37,8 @@ class Profile:
         )
 
 
-# By the name under which a service serves the model. At these floors 4 of 100 answerable questions of the development
-# sets are lost, and half of those whose topic is absent are recognised (docs/evaluation.md).
+# By the name under which a service serves the model. At these floors 3 of 100 answerable questions of the development
+# sets are lost, and about two of three from another set are recognised (docs/evaluation.md).
 _PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
     {"multilingual-static": Profile(floor_own=0.41, floor_other=0.28)}
 )

@@ -33,7 +33,7 @@ class Version:
     """One text that may be a version of others.
 
     Attributes:
-        language: its language; languages that count as one are given as one.
+        language: its language; both ways to write Chinese are two, for a text exists in both.
         length: in characters, at least 1.
         passages: ``(n, dimensions)`` float32, unit L2 norm, n >= 1.
     """

@@ -18,7 +18,6 @@ from django.utils import timezone
 from searchapp.backends import get_index
 from searchapp.errors import IsoglossError
 from searchapp.index import VectorIndex
-from searchapp.language import primary_language
 from searchapp.models import Chunk, Collection, Document
 from searchapp.ranking import Version, group_versions
 from searchapp.services import generations
@@ -98,7 +97,7 @@ def _texts(chunks: Iterable[Chunk], index: VectorIndex) -> dict[_Key, Version]:
     for key, group in passages.items():
         if all(chunk.pk in vectors for chunk in group):
             texts[key] = Version(
-                language=primary_language(_main_language(group)),
+                language=_main_language(group),
                 length=max(1, sum(len(chunk.question) + len(chunk.text) for chunk in group)),
                 passages=np.stack([vectors[chunk.pk] for chunk in group]),
             )
