@@ -308,7 +308,10 @@ def main() -> None:
     measured = [measure(loaded, limit=limit) for loaded in sets]
     check_formula(measured[0])
     floods = [
-        (f"{own}+{other}", *flooded(base, flood, base_language=own, flood_language=other, limit=limit))
+        (
+            f"{base.name}:{own} + {flood.name}:{other}",
+            *flooded(base, flood, base_language=own, flood_language=other, limit=limit),
+        )
         for base, flood in itertools.permutations(sets, 2)
         for own, other in FLOODS
         if _has(base, own) and flood.languages.count(other) > LEAST_FLOOD

@@ -1,7 +1,7 @@
 """One number for how well a passage answers: meaning, words and language together.
 
     relevance = similarity + 0.4 x share of the question's words found - 0.8 x noise of its language,
-                and seven tenths of that in the question's own language
+                and two thirds of that in the question's own language
 
 - Words find names, codes and rare terms that a vector blurs, and within a language they find better than
   meaning does; between languages there are hardly any in common.
@@ -57,7 +57,7 @@ class Weights:
     terms: float = 0.4
     noise: float = 0.8
     noise_spread: float = 0.07
-    own_language: float = 0.7
+    own_language: float = 0.67
 
 
 UNBALANCED = Weights(noise=0.0, own_language=1.0)
