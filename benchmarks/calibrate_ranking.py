@@ -140,7 +140,8 @@ def measure(loaded: Loaded, *, limit: int, language: str = "") -> Measured:
         row for row, code in enumerate(loaded.question_languages) if not language or primary_language(code) == language
     ]
     if len(asked) > limit:
-        asked = [asked[number * len(asked) // limit] for number in range(limit)]
+        # At random, since sets have their languages in a rhythm of their own.
+        asked = sorted(np.random.default_rng(1).choice(asked, limit, replace=False).tolist())
     detected = [detect(loaded.questions[row]) for row in asked]
     primary = np.array([primary_language(code) for code in loaded.languages])
     document_of = np.array(loaded.document_of)
