@@ -54,27 +54,37 @@ class Bags:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pairs: bag i of the left side belongs to bag i of the right side and to no other.
+    """Pairs: bag i of the left side belongs to bag i of the right side.
 
-    ``teacher_rows`` (``(pairs,)``) is the row of the teacher's vector for a pair, or -1.
+    Attributes:
+        left: one bag a pair.
+        right: one bag a pair.
+        teacher_rows: ``(pairs,)``, row of the teacher's vector for a pair, or -1.
+        is_no_negative: ``(pairs, pairs)``, whether left bag i may answer right bag j although i is not j.
     """
 
     left: Bags
     right: Bags
     teacher_rows: IntArray
+    is_no_negative: Mask
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
     """Texts of both sides: one a pair on the left, on the right text ``right[i]`` of pair ``right_pair[i]``.
 
-    ``teacher_rows`` is as in ``Batch``: a passage says more than its query, so only translations have one.
+    ``teacher_rows`` is as in ``Batch``: a passage says more than its query, so only translations have one. The
+    left text comes from group ``left_groups[i]``, the right ones from ``right_groups[i]`` and its followers up to
+    ``right_ends[i]``, exclusive.
     """
 
     left: IntArray
     right: IntArray
     right_pair: IntArray
     teacher_rows: IntArray
+    left_groups: IntArray
+    right_groups: IntArray
+    right_ends: IntArray
 
 
 class Sampler:
@@ -100,11 +110,9 @@ class Sampler:
         else:
             pairs = self._translations(rng)
         bag_count = len(pairs.left)
-        return Batch(
-            left=self._bags(pairs.left, np.arange(bag_count), bag_count, rng),
-            right=self._bags(pairs.right, pairs.right_pair, bag_count, rng),
-            teacher_rows=pairs.teacher_rows,
-        )
+        left = self._bags(pairs.left, np.arange(bag_count), bag_count, rng)
+        right = self._bags(pairs.right, pairs.right_pair, bag_count, rng)
+        return Batch(left, right, pairs.teacher_rows, _no_negatives(pairs, left, right))
 
     def _shares(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the share of each source of the corpus; zeros if it has none of them."""
@@ -139,7 +147,9 @@ class Sampler:
         is_kept = corpus.languages[left] != corpus.languages[right]
         is_kept &= rng.random(len(groups)) < self._weights[corpus.languages[right]]
         kept = np.flatnonzero(is_kept)[:size]
-        return _Pairs(left[kept], right[kept], np.arange(len(kept)), corpus.teacher_rows[left[kept]])
+        return _Pairs(
+            left[kept], right[kept], np.arange(len(kept)), corpus.teacher_rows[left[kept]], *_one_group(groups[kept])
+        )
 
     def _passages(self, rng: np.random.Generator) -> _Pairs:
         main, size = self._corpus.main_texts, _OVERDRAW * self._recipe.batch_pairs
@@ -170,7 +180,15 @@ class Sampler:
         kept = np.flatnonzero(is_valid)[: self._recipe.batch_pairs]
         pair_of, position = np.nonzero(is_in_passage[kept])
         queries = candidates[kept, query_languages[kept]]
-        return _Pairs(queries, passage[kept[pair_of], position], pair_of, np.full(len(kept), -1))
+        return _Pairs(
+            queries,
+            passage[kept[pair_of], position],
+            pair_of,
+            teacher_rows=np.full(len(kept), -1),
+            left_groups=groups[kept] + places[kept],
+            right_groups=groups[kept],
+            right_ends=groups[kept] + segments[kept],
+        )
 
     def _joined_words(self, rng: np.random.Generator) -> _Pairs:
         main, size = self._corpus.main_texts, self._recipe.batch_pairs
@@ -187,7 +205,8 @@ class Sampler:
         counts = rng.integers(least, most + 1, size=len(kept))
         pair_of, position = np.nonzero(np.arange(most) < counts[:, None])
         words = main[groups[kept[pair_of], position], language]
-        return _Pairs(main[groups[kept, 0], query_languages], words, pair_of, np.full(len(kept), -1))
+        queries = main[groups[kept, 0], query_languages]
+        return _Pairs(queries, words, pair_of, np.full(len(kept), -1), *_one_group(groups[kept, 0]))
 
     def _choose(self, rng: np.random.Generator, allowed: Mask) -> IntArray:
         """Choose one allowed language a row by the weights of languages; any one where none is allowed."""
@@ -214,3 +233,22 @@ class Sampler:
         is_kept[starts[is_empty]] = True
         kept_lengths = np.bincount(bag_of_token[is_kept], minlength=bag_count)
         return Bags(tokens[is_kept].astype(np.int64), np.cumsum(kept_lengths) - kept_lengths, keys)
+
+
+def _one_group(groups: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Return where both sides come from if that is one group."""
+    return groups, groups, groups + 1
+
+
+def _no_negatives(pairs: _Pairs, left: Bags, right: Bags) -> Mask:
+    """Tell which pairs must not count as negatives of each other.
+
+    They share a side, or the query of one stands in the passage of the other: windows over a source of few
+    texts overlap.
+    """
+    groups = pairs.left_groups[:, None]
+    mask: Mask = (pairs.right_groups <= groups) & (groups < pairs.right_ends)
+    mask |= left.keys[:, None] == left.keys
+    mask |= right.keys[:, None] == right.keys
+    np.fill_diagonal(mask, val=False)
+    return mask

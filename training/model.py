@@ -65,23 +65,23 @@ class TokenTable:
         left = _sums(vectors, places[:split], batch.left)
         right = _sums(vectors, places[split:], batch.right)
 
-        repeats = torch.from_numpy(_repeats(batch))
-        contrast = self._contrast(left, right, repeats)
+        no_negatives = torch.from_numpy(batch.is_no_negative)
+        contrast = self._contrast(left, right, no_negatives)
         for dimensions, weight in self._recipe.nested:
-            contrast = contrast + weight * self._contrast(left[:, :dimensions], right[:, :dimensions], repeats)
+            contrast = contrast + weight * self._contrast(left[:, :dimensions], right[:, :dimensions], no_negatives)
         taught = self._teacher_loss(left, right, batch.teacher_rows)
         (gradient,) = torch.autograd.grad(contrast + self._recipe.teacher_weight * taught, vectors)
         self._update(rows, gradient, learning_rate)
         return Losses(contrast.item(), taught.item())
 
-    def _contrast(self, left: torch.Tensor, right: torch.Tensor, repeats: torch.Tensor) -> torch.Tensor:
+    def _contrast(self, left: torch.Tensor, right: torch.Tensor, no_negatives: torch.Tensor) -> torch.Tensor:
         """Return how badly each side picks its partner among all of the other side (InfoNCE, both ways)."""
         # a product in bfloat16 is off by less than a hundredth of a cosine, and many times as fast on matrix units
         with torch.autocast("cpu", torch.bfloat16):
             cosines = functional.normalize(left) @ functional.normalize(right).T
         # no cosine is above one, so nothing overflows, and one exponential serves both cross-entropies
         scores = self._recipe.scale * (cosines.float() - 1)
-        shares = scores.exp().masked_fill(repeats, 0)
+        shares = scores.exp().masked_fill(no_negatives, 0)
         return (shares.sum(0).log() + shares.sum(1).log()).mean() / 2 - scores.diagonal().mean()
 
     def _teacher_loss(self, left: torch.Tensor, right: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
@@ -128,11 +128,3 @@ def starting_vectors(
 
 def _sums(vectors: torch.Tensor, places: NDArray[np.int64], bags: Bags) -> torch.Tensor:
     return functional.embedding_bag(torch.from_numpy(places), vectors, torch.from_numpy(bags.starts), mode="sum")
-
-
-def _repeats(batch: Batch) -> NDArray[np.bool_]:
-    """Tell which pairs share a side, so that each is right for the other and no negative."""
-    same: NDArray[np.bool_] = batch.left.keys[:, None] == batch.left.keys
-    same |= batch.right.keys[:, None] == batch.right.keys
-    np.fill_diagonal(same, val=False)
-    return same

