@@ -40,7 +40,7 @@ class Recipe:
         vocabulary: tokens. With ``dimensions`` it makes the size of the files, of which 40 MB is the limit.
         dimensions: of the full vector.
         nested: leading dimensions trained to work alone (Matryoshka), with the weight of their loss.
-        steps: batches; the learning rate falls to zero over them.
+        steps: batches.
         batch_pairs: pairs of one batch; each is the negative of all others.
         passage_share: share of batches that pair a query with a passage of neighbouring texts.
         joined_share: share of batches that pair a word with a passage of unrelated words.
@@ -49,6 +49,7 @@ class Recipe:
         scale: inverse temperature of the contrastive loss.
         teacher_weight: weight of the teacher's loss.
         learning_rate: peak, reached after ``warmup_steps``.
+        cooldown_share: share of the steps, the last ones, over which the rate falls to zero.
     """
 
     vocabulary: int = 86_000
@@ -64,3 +65,4 @@ class Recipe:
     teacher_weight: float = 3.0
     learning_rate: float = 0.012
     warmup_steps: int = 100
+    cooldown_share: float = 0.3

@@ -152,8 +152,10 @@ def fix_threads(threads: int) -> None:
 
 
 def _learning_rate(recipe: Recipe, step: int) -> float:
-    """Return the rate of a step: up to the peak, then straight down to nothing after the last."""
-    return recipe.learning_rate * min(step / recipe.warmup_steps, (recipe.steps + 1 - step) / recipe.steps)
+    """Return the rate of a step: up to the peak, level, and straight down to nothing after the last."""
+    warm = step / recipe.warmup_steps
+    cool = (recipe.steps + 1 - step) / (recipe.cooldown_share * recipe.steps)
+    return recipe.learning_rate * min(warm, cool, 1)
 
 
 def _log_scores(folder: Path, evaluation_sets: Sequence[EvaluationSet]) -> None:
