@@ -357,7 +357,7 @@ def test_local_tokenize_single_prompt_gives_a_single_list(local_qwen3: Server) -
 def test_local_two_thousand_texts_in_one_request_keep_their_order(local: Server) -> None:
     texts = [f"{TEXTS[number % 4]} {number}" for number in range(2000)]
     vectors = embed(local, *texts)
-    assert vectors.shape == (2000, 256)
+    assert vectors.shape == (2000, 384)
     np.testing.assert_allclose(vectors[1999], embed(local, texts[1999])[0], atol=1e-5)
 
 
