@@ -5,7 +5,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from searchapp.embedding import Embedder, is_same_model, probe
 from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError
@@ -52,6 +55,18 @@ def current_endpoint() -> Endpoint:
         settings.EMBEDDING_FAMILY,
         settings.EMBEDDING_MAX_TOKENS,
         settings.EMBEDDING_TOKENIZER,
+    )
+
+
+@cache
+def get_redis() -> redis.Redis:
+    """Return a client of the broker for what can be done without: it gives up within a tenth of a second."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=0.1,
+        socket_timeout=0.05,
+        # Once more, for a connection that a restarted Redis closed; not where it does not answer in time.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
 
 
@@ -149,6 +164,7 @@ def forget() -> None:
     _index.cache_clear()
     _profile.cache_clear()
     get_reranker.cache_clear()
+    get_redis.cache_clear()
     _chosen.clear()
 
 

@@ -85,6 +85,9 @@ EMBEDDING_CACHE_BYTES = (
     * 1024
     * 1024
 )
+QUERY_CACHE_ENTRIES = env.integer(
+    "QUERY_CACHE_ENTRIES", default=10_000, help="Questions whose vectors are kept in Redis; 0 keeps none."
+)
 NEXT_EMBEDDING_BASE_URL = env.url(
     "NEXT_EMBEDDING_BASE_URL",
     help="Service of the model that manage.py reindex builds the next index with. Unset: EMBEDDING_BASE_URL.",

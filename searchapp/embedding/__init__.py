@@ -4,7 +4,7 @@ Documents and queries have one entry point each, so the instruction, which belon
 can be neither forgotten nor added twice.
 """
 
-from searchapp.embedding.client import Embedder, VectorCache, blend, format_query
+from searchapp.embedding.client import Embedder, blend, format_query
 from searchapp.embedding.errors import (
     EmbeddingBusyError,
     EmbeddingItemError,
@@ -29,7 +29,6 @@ __all__ = [
     "EmbeddingUnavailableError",
     "Frame",
     "ServiceInfo",
-    "VectorCache",
     "blend",
     "describe_service",
     "estimate_tokens",

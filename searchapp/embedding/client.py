@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import openai
@@ -39,24 +38,12 @@ FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
 # A person waits for the vector of a question, so each try for it is shorter than those for documents.
 QUERY_TIMEOUT_S = 10.0
-# At 1024 dimensions 4 MB a process.
-QUERY_CACHE_ENTRIES = 1_000
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
 SMALLEST_NORM = 1e-6
 # A service that did not tell about itself is asked again after this long.
 DESCRIBE_AGAIN_S = 60.0
 # Any service takes this text, so one that refuses it refuses everything.
 HARMLESS_TEXT = "check"
-
-
-class VectorCache(Protocol):
-    """Keeps the vectors of framed queries; it may forget, and never fails."""
-
-    def get(self, text: str) -> NDArray[np.float32] | None:
-        """Return the ``(dimensions,)`` float32 vector of a text, or None."""
-
-    def put(self, text: str, vector: NDArray[np.float32]) -> None:
-        """Keep the vector of a text."""
 
 
 def format_query(text: str, instruction: str) -> str:
@@ -79,7 +66,6 @@ class Embedder:
         dimensions: int = 0,
         timeout_s: float = 60.0,
         family: str = "auto",
-        cache: VectorCache | None = None,
         max_tokens: int = 0,
         tokenizer: Path | None = None,
     ) -> None:
@@ -92,7 +78,6 @@ class Embedder:
             dimensions: length that vectors are cut to, then normalised again; 0 keeps the model's own.
             timeout_s: longest wait for one request.
             family: key in `FAMILIES`; ``auto`` takes what the name tells, else what the service calls the model.
-            cache: keeps the vectors of queries; without one the last thousand are remembered.
             max_tokens: a text must have fewer tokens than this; 0 takes what the service or the model's card says.
             tokenizer: ``tokenizer.json`` of the model, or its folder; else tokens are counted by the service.
         """
@@ -105,7 +90,6 @@ class Embedder:
         self._is_suspect = True
         self._asks_for_dimensions = True
         self._family = family
-        self._cache = cache
         self._max_tokens = max_tokens
         self._tokenizer_path = tokenizer
         self._limiter = Limiter()
@@ -113,7 +97,6 @@ class Embedder:
         self._info = ServiceInfo()
         self._described_at = -DESCRIBE_AGAIN_S
         self._describing = threading.Lock()
-        self._remembered_query = lru_cache(QUERY_CACHE_ENTRIES)(self._embed_query_anew)
         self._client = openai.OpenAI(
             base_url=base_url,
             api_key=self._api_key,
@@ -194,28 +177,50 @@ class Embedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32), {}
         patience = _Patience(self._timeout_s) if timeout_s is None else _Patience(timeout_s, retries=0)
-        return self._embed_whole(texts, self._frame.frame_document, patience)
+        return self._embed_whole(texts, [self._frame.frame_document] * len(texts), patience)
+
+    def frame_query(self, text: str, *, instruction: str = "") -> str:
+        """Return a question as the model sees it; questions that are framed alike have the same vector."""
+        return self._frame.frame_query(text, instruction)
 
     def embed_query(self, text: str, *, instruction: str = "") -> NDArray[np.float32]:
         """Embed one question with the instruction that says what it is meant to find.
 
-        Questions are remembered, by the cache or else the last thousand.
-
         Returns:
-            ``(dimensions,)`` float32, unit L2 norm, read-only.
+            ``(dimensions,)`` float32, unit L2 norm.
 
         Raises:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
-        if self._cache is None:
-            return self._remembered_query(text, instruction)
-        key = self._frame.frame_query(text, instruction)
-        vector = self._cache.get(key)
-        if vector is None:
-            vector = self._embed_query_anew(text, instruction)
-            self._cache.put(key, vector)
-        vector.flags.writeable = False
+        vector: NDArray[np.float32] = self.embed_queries(text, instructions=[instruction])[0]
         return vector
+
+    def embed_queries(
+        self, text: str, *, instructions: Sequence[str], beside: Sequence[str] = ()
+    ) -> NDArray[np.float32]:
+        """Embed one question once with each instruction, in one request that passes by those for documents.
+
+        Args:
+            text: the question, cleaned, not blank.
+            instructions: what it is meant to find.
+            beside: passages that are to be embedded in the same request, by the same weights therefore.
+
+        Returns:
+            ``(len(instructions) + len(beside), dimensions)`` float32, unit L2 norm.
+
+        Raises:
+            EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
+        """
+        frame = self._frame
+        frames = [partial(frame.frame_query, instruction=instruction) for instruction in instructions]
+        vectors, errors = self._embed_whole(
+            [text] * len(frames) + list(beside),
+            frames + [frame.frame_document] * len(beside),
+            _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True),
+        )
+        if errors:
+            raise errors[min(errors)]
+        return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return how many tokens each text has: exact where a tokenizer is at hand, else never below the truth."""
@@ -262,28 +267,18 @@ class Embedder:
                 self._described_at = time.monotonic()
             return self._info
 
-    def _embed_query_anew(self, text: str, instruction: str) -> NDArray[np.float32]:
-        patience = _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True)
-        frame = self._frame
-        vectors, errors = self._embed_whole([text], lambda part: frame.frame_query(part, instruction), patience)
-        if errors:
-            raise errors[0]
-        vector: NDArray[np.float32] = vectors[0]
-        vector.flags.writeable = False
-        return vector
-
     def _embed_whole(
-        self, texts: Sequence[str], frame: Callable[[str], str], patience: "_Patience"
+        self, texts: Sequence[str], frames: Sequence[Callable[[str], str]], patience: "_Patience"
     ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
         """Embed texts of any length: the mean of the parts of those that are too long."""
-        split = self._split(texts, frame)
+        split = self._split(texts, frames)
         if not split:
-            return self._embed_batches([frame(text) for text in texts], patience)
+            return self._embed_batches([frame(text) for text, frame in zip(texts, frames, strict=True)], patience)
         parts: list[str] = []
         owners: list[int] = []
         for position, text in enumerate(texts):
             own = split.get(position, [text])
-            parts += [frame(part) for part in own]
+            parts += [frames[position](part) for part in own]
             owners += [position] * len(own)
         vectors, errors = self._embed_batches(parts, patience)
         weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
@@ -308,29 +303,30 @@ class Embedder:
         counts = self.count_tokens([parts[position] for position in positions])
         return zip(positions, counts, strict=True)
 
-    def _split(self, texts: Sequence[str], frame: Callable[[str], str]) -> dict[int, list[str]]:
+    def _split(self, texts: Sequence[str], frames: Sequence[Callable[[str], str]]) -> dict[int, list[str]]:
         """Return the parts of each text that is too long for the model, by its position."""
         # Every model known reads 512 tokens, so what cannot have as many needs no question to the service.
         least_cap = self._max_tokens or 512
-        reserve = most_tokens(frame("x"))
+        reserves = {frame: most_tokens(frame("x")) for frame in dict.fromkeys(frames)}
         suspects = [
             position
-            for position, text in enumerate(texts)
+            for position, (text, frame) in enumerate(zip(texts, frames, strict=True))
             # The first is much the faster: no tokenizer makes more tokens of ASCII than there are characters.
-            if not (text.isascii() and len(text) < least_cap - reserve) and most_tokens(frame(text)) >= least_cap
+            if not (text.isascii() and len(text) < least_cap - reserves[frame])
+            and most_tokens(frame(text)) >= least_cap
         ]
         if not suspects:
             return {}
         cap = self.max_tokens
-        suspects = [position for position in suspects if most_tokens(frame(texts[position])) >= cap]
-        counts = self.count_tokens([frame(texts[position]) for position in suspects])
+        suspects = [position for position in suspects if most_tokens(frames[position](texts[position])) >= cap]
+        counts = self.count_tokens([frames[position](texts[position]) for position in suspects])
 
-        def fits(part: str) -> bool:
+        def fits(part: str, frame: Callable[[str], str]) -> bool:
             framed = frame(part)
             return most_tokens(framed) < cap or self.count_tokens([framed])[0] < cap
 
         return {
-            position: split_text(texts[position], fits)
+            position: split_text(texts[position], partial(fits, frame=frames[position]))
             for position, count in zip(suspects, counts, strict=True)
             if count >= cap
         }
@@ -424,6 +420,8 @@ class Embedder:
                     self._limiter.note_busy()
                 if attempt == patience.retries or exc.code == "embedding_timeout":
                     raise
+                if isinstance(exc, TurnedAwayError) and patience.is_first and len(texts) > 1:
+                    raise  # a person waits: smaller requests at once, rather than this one again after a while
                 time.sleep(_backoff_s(attempt, exc))
             else:
                 return vectors

@@ -6,7 +6,6 @@ vectors of two models never meet.
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,13 +16,11 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from searchapp.embedding import Embedder, EmbeddingItemError
-from searchapp.models import EmbeddingCacheEntry, ModelFingerprint
-from searchapp.services.fingerprints import current_fingerprint
+from searchapp.models import EmbeddingCacheEntry
+from searchapp.services.fingerprints import trusted_fingerprint
 
 logger = logging.getLogger(__name__)
 
-# No service loads other weights and answers again in less.
-FINGERPRINT_LIFETIME_S = 10.0
 # SQLite takes 999 values in a statement where it is old.
 KEYS_A_STATEMENT = 500
 # The use of an entry is noted once a day: a read must not cost a write.
@@ -33,8 +30,6 @@ PRUNED_ENTRIES_A_ROUND = 5_000
 # Key, date and what the two indexes and the row itself take, beside the vector.
 ENTRY_OVERHEAD_BYTES = 300
 
-_lock = threading.Lock()
-_trusted: dict[tuple[str, str, int], tuple[ModelFingerprint, float]] = {}
 _last_pruned = 0.0
 
 
@@ -51,7 +46,7 @@ def embed_documents(
     """
     if not settings.EMBEDDING_CACHE_BYTES:
         return embedder.try_documents(texts)
-    fingerprint = _fingerprint(embedder)
+    fingerprint = trusted_fingerprint(embedder)
     prefix = f"{fingerprint.pk}\0{embedder.family}\0"
     keys = [hashlib.sha256(f"{prefix}{text}".encode()).hexdigest() for text in texts]
     known = _look_up(keys, fingerprint.dimensions)
@@ -66,12 +61,6 @@ def embed_documents(
         known |= fresh
     rows = np.stack([known[key] for key in keys]) if keys else np.zeros((0, fingerprint.dimensions), dtype=np.float32)
     return rows, {position: refused[key] for position, key in enumerate(keys) if key in refused}
-
-
-def distrust_fingerprint() -> None:
-    """Look at the weights again before the next use: the service was away, and may be another now."""
-    with _lock:
-        _trusted.clear()
 
 
 def prune() -> int:
@@ -92,18 +81,6 @@ def prune() -> int:
         EmbeddingCacheEntry.objects.filter(pk__in=oldest[start : start + KEYS_A_STATEMENT]).delete()
     logger.info("embeddings were forgotten", extra={"entries": len(oldest)})
     return len(oldest)
-
-
-def _fingerprint(embedder: Embedder) -> ModelFingerprint:
-    key = (embedder.base_url, embedder.model, embedder.dimensions)
-    with _lock:
-        fingerprint, asked_at = _trusted.get(key, (None, 0.0))
-    if fingerprint is None or time.monotonic() - asked_at > FINGERPRINT_LIFETIME_S:
-        asked_at = time.monotonic()
-        fingerprint = current_fingerprint(embedder)
-        with _lock:
-            _trusted[key] = (fingerprint, asked_at)
-    return fingerprint
 
 
 def _look_up(keys: Sequence[str], dimensions: int) -> dict[str, NDArray[np.float32]]:

@@ -16,7 +16,7 @@ from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableEr
 from searchapp.models import Document, ServiceOutage
 from searchapp.services import generations
 from searchapp.services.collections import Viewer, visible_to
-from searchapp.services.embedding_cache import distrust_fingerprint
+from searchapp.services.fingerprints import distrust_fingerprints
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Outage:
 
 def note_failure(exc: ServiceUnavailableError) -> None:
     """Remember that the embedding service does not answer. Calling again while it stands changes only the reason."""
-    distrust_fingerprint()
+    distrust_fingerprints()
     now = timezone.now()
     reason = {"code": exc.code, "detail": exc.detail}
     _outage, is_new = ServiceOutage.objects.get_or_create(

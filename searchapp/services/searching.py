@@ -47,7 +47,7 @@ from searchapp.ranking import (
     relevances,
 )
 from searchapp.reranking import RerankFailedError
-from searchapp.services import generations, history
+from searchapp.services import generations, history, query_cache
 from searchapp.services.collections import Viewer, visible_to
 from searchapp.stopwatch import part
 
@@ -301,7 +301,7 @@ def _embed(
         if answering is not None and answering.error_code == "index_model_drifted":
             raise ModelChangedError(answering.error_code, f"other weights answer to {answering.model}")
         embedder = get_embedder(answering) if answering is not None else configured_embedder()
-        vectors = {instruction: embedder.embed_query(text, instruction=instruction) for instruction in targets}
+        vectors = query_cache.embed_query(embedder, text, instructions=list(targets))
         return embedder, vectors, ""
     except IsoglossError as exc:
         if lanes is Lanes.DENSE:

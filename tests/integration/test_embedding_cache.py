@@ -16,6 +16,7 @@ from searchapp.backends import configured_embedder
 from searchapp.embedding import Embedder
 from searchapp.models import Collection, Document, EmbeddingCacheEntry, ModelFingerprint, ServiceOutage
 from searchapp.services import embedding_cache, indexing, outages
+from searchapp.services.fingerprints import distrust_fingerprints
 from tests.factories import index
 from tests.integration.conftest import forget_backends
 
@@ -23,8 +24,12 @@ TEXT = "# Lost luggage\n\nReport a lost suitcase at the counter within two days.
 
 
 @contextmanager
-def serving(seed: int) -> Iterator[tuple[str, list[str]]]:
-    """Run a service whose vectors are drawn from the text and a seed, its weights, and note what it embeds."""
+def serving(seed: int, weights: list[int] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Run a service whose vectors are drawn from the text and its weights, and note what it embeds.
+
+    A list of weights may be changed while it runs.
+    """
+    weights = weights or [seed]
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,7 +47,7 @@ def serving(seed: int) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(content)
 
         def vector(self, text: str) -> list[float]:
-            return np.random.default_rng([seed, *text.encode()]).normal(size=16).tolist()
+            return np.random.default_rng([*weights, *text.encode()]).normal(size=16).tolist()
 
         def log_message(self, *args: object) -> None:
             pass
@@ -59,9 +64,9 @@ def serving(seed: int) -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture(autouse=True)
 def fresh(site: None) -> Iterator[None]:
-    embedding_cache.distrust_fingerprint()
+    distrust_fingerprints()
     yield
-    embedding_cache.distrust_fingerprint()
+    distrust_fingerprints()
 
 
 def test_embed_documents_text_seen_before_is_not_sent_again() -> None:
@@ -78,7 +83,7 @@ def test_embed_documents_text_seen_before_is_not_sent_again() -> None:
 def test_embed_documents_other_weights_behind_the_name_take_nothing_from_the_cache() -> None:
     with serving(1) as (url, _asked):
         old, _ = embedding_cache.embed_documents(Embedder(url, "qwen3"), ["one"])
-    embedding_cache.distrust_fingerprint()
+    distrust_fingerprints()
     with serving(2) as (url, asked):
         new, _ = embedding_cache.embed_documents(Embedder(url, "qwen3"), ["one"])
     assert "one" in asked

@@ -79,12 +79,30 @@ def test_embed_documents_nothing_gives_an_empty_array_of_the_right_width() -> No
         assert embedder.embed_documents([]).shape == (0, 2)
 
 
-def test_embed_query_carries_the_instruction_once_asked_and_documents_do_not() -> None:
+def test_embed_query_carries_the_instruction_and_documents_do_not() -> None:
     with serving(by_length) as (embedder, asked):
-        embedder.embed_query("where?", instruction="Find the place")
         embedder.embed_query("where?", instruction="Find the place")
         embedder.embed_documents(["here"])
     assert asked == [["Instruct: Find the place\nQuery:where?"], ["here"]]
+
+
+def test_embed_queries_are_one_request_with_what_is_beside() -> None:
+    with serving(by_length) as (embedder, asked):
+        found = embedder.embed_queries("where?", instructions=["A", "Bcd"], beside=["here"])
+    assert asked == [["Instruct: A\nQuery:where?", "Instruct: Bcd\nQuery:where?", "here"]]
+    np.testing.assert_allclose(found[:, 0] / found[:, 1], [len(text) for text in asked[0]], rtol=1e-5)
+
+
+def test_embed_queries_too_many_for_the_queue_are_sent_one_by_one_without_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(client.time, "sleep", waits.append)
+    full = (503, {"message": "The request queue is full."})
+    with serving(lambda texts: full if len(texts) > 1 else by_length(texts)) as (embedder, _asked):
+        found = embedder.embed_queries("where?", instructions=["A", "Bcd"], beside=["here"])
+    assert len(found) == 3
+    assert waits == []
 
 
 def test_embed_documents_answer_out_of_order_is_put_in_order() -> None:
