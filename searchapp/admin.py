@@ -42,8 +42,8 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg] # has no 
 class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # has no [] at run time
     """Collections with their members."""
 
-    list_display = ["name", "slug", "visibility", "owner", "created_at"]
-    list_filter = ["visibility"]
+    list_display = ["name", "slug", "task", "visibility", "owner", "created_at"]
+    list_filter = ["visibility", "task"]
     list_select_related = ["owner"]
     search_fields = ["name", "slug", "description"]
     prepopulated_fields = {"slug": ["name"]}

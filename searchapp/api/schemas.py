@@ -16,6 +16,7 @@ class CollectionIn(Schema):
     slug: str = Field(min_length=1, max_length=80, pattern=r"^[-a-zA-Z0-9_]+$")
     name: Text = Field(min_length=1, max_length=200)
     description: Text = Field("", max_length=2_000)
+    task: str = Field("web", pattern="^(web|faq|ticket|code)$")
     instruction: Text = Field("", max_length=500)
     visibility: str = Field("public", pattern="^(public|signed_in|restricted)$")
 
@@ -26,6 +27,7 @@ class CollectionOut(Schema):
     slug: str
     name: str
     description: str
+    task: str
     instruction: str
     visibility: str
 

@@ -16,17 +16,27 @@ class Visibility(models.TextChoices):
     RESTRICTED = "restricted", _("Members only")
 
 
+class Task(models.TextChoices):
+    """Say what questions to a collection are meant to find: the keys of `searchapp.embedding.TASKS`."""
+
+    WEB = "web", _("Passages that answer a question")
+    FAQ = "faq", _("Frequently asked questions with their answers")
+    TICKET = "ticket", _("Solved tickets about the same problem")
+    CODE = "code", _("Code and its documentation")
+
+
 class Collection(models.Model):
     """A knowledge base: documents that belong together, with one audience and one retrieval task."""
 
     slug = models.SlugField(_("short name"), max_length=80, unique=True, help_text=_("Used in addresses and the API."))
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True, max_length=2_000)
+    task = models.CharField(_("what questions find"), max_length=20, choices=Task.choices, default=Task.WEB)
     instruction = models.CharField(
         _("retrieval instruction"),
         max_length=500,
         blank=True,
-        help_text=_("What a question is meant to find, in one English sentence. Empty: the default for web questions."),
+        help_text=_("The same in one English sentence of your own. Empty: as chosen above."),
     )
     visibility = models.CharField(
         _("who may search it"), max_length=20, choices=Visibility.choices, default=Visibility.PUBLIC
@@ -56,6 +66,7 @@ class Collection(models.Model):
             models.CheckConstraint(
                 condition=Q(visibility__in=Visibility.values), name="collection_visibility_is_known"
             ),
+            models.CheckConstraint(condition=Q(task__in=Task.values), name="collection_task_is_known"),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from django.utils.text import slugify
 
 from searchapp.errors import PermanentError
 from searchapp.models import Collection, Membership
-from searchapp.models.knowledge import Visibility
+from searchapp.models.knowledge import Task, Visibility
 from searchapp.services import documents
 
 Viewer = User | AnonymousUser
@@ -27,6 +27,7 @@ class CollectionSpec:
     slug: str
     name: str
     description: str = ""
+    task: str = Task.WEB
     instruction: str = ""
     visibility: str = Visibility.PUBLIC
 
@@ -121,6 +122,7 @@ def _fields(spec: CollectionSpec) -> dict[str, str]:
         "slug": spec.slug,
         "name": spec.name.strip(),
         "description": spec.description.strip(),
+        "task": spec.task,
         "instruction": " ".join(spec.instruction.split()),
         "visibility": spec.visibility,
     }

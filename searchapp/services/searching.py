@@ -31,7 +31,13 @@ from searchapp.backends import (
     get_profile,
     get_reranker,
 )
-from searchapp.embedding import Embedder, EmbeddingBusyError, EmbeddingRefusedError, EmbeddingUnavailableError
+from searchapp.embedding import (
+    TASKS,
+    Embedder,
+    EmbeddingBusyError,
+    EmbeddingRefusedError,
+    EmbeddingUnavailableError,
+)
 from searchapp.errors import IsoglossError, PermanentError
 from searchapp.index import Candidate
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED, clean_text, detect, primary_language, sentences
@@ -285,8 +291,8 @@ def _by_instruction(viewer: Viewer, slugs: AbstractCollection[str]) -> dict[str,
     if slugs:
         rows = rows.filter(slug__in=list(slugs))
     targets: dict[str, list[int]] = defaultdict(list)
-    for pk, instruction in rows.values_list("pk", "instruction"):
-        targets[instruction].append(pk)
+    for pk, task, instruction in rows.values_list("pk", "task", "instruction"):
+        targets[instruction or TASKS[task]].append(pk)
     return dict(targets)
 
 

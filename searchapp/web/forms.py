@@ -106,7 +106,7 @@ class CollectionForm(forms.ModelForm):  # type: ignore[type-arg] # has no [] at 
 
     class Meta:
         model = Collection
-        fields = ["name", "slug", "description", "instruction", "visibility"]
+        fields = ["name", "slug", "description", "task", "instruction", "visibility"]
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

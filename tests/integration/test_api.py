@@ -38,13 +38,19 @@ def post_file(client: Client, collection: str, content: bytes = TEXT.encode(), n
 
 
 def test_collections_first_post_makes_one_second_returns_it(admin: Client) -> None:
-    body = {"slug": "kb", "name": "Knowledge base", "instruction": "Given a question, find the answer"}
+    body = {"slug": "kb", "name": "Knowledge base", "task": "faq", "instruction": "Find the answer"}
     first = post_json(admin, "/api/v1/collections", body)
     second = post_json(admin, "/api/v1/collections", body)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
-    assert first.json()["instruction"] == body["instruction"]
+    assert {name: first.json()[name] for name in body} == body
     assert [entry["slug"] for entry in admin.get("/api/v1/collections").json()] == ["kb"]
+
+
+def test_collections_task_that_is_not_known_is_refused(admin: Client) -> None:
+    body = {"slug": "kb", "name": "Knowledge base"}
+    assert post_json(admin, "/api/v1/collections", body | {"task": "poem"}).status_code == 422
+    assert post_json(admin, "/api/v1/collections", body).json()["task"] == "web"
 
 
 def test_documents_whole_life_from_upload_to_deletion(admin: Client) -> None:

@@ -10,13 +10,14 @@ import redis
 from django.contrib.auth.models import AnonymousUser
 from pytest_django import Settings
 
-from searchapp.backends import get_redis
-from searchapp.embedding import PROBE_TEXTS, Embedder
+from searchapp.backends import get_index, get_redis
+from searchapp.embedding import PROBE_TEXTS, TASKS, Embedder
 from searchapp.models import Collection
+from searchapp.models.knowledge import Task
 from searchapp.services import fingerprints, query_cache
 from searchapp.services.searching import search
 from tests.conftest import SERVERS
-from tests.factories import index
+from tests.factories import CollectionFactory, index
 from tests.integration.conftest import forget_backends
 from tests.integration.test_embedding_cache import serving
 
@@ -155,6 +156,23 @@ def test_embed_query_damaged_entry_is_embedded_anew() -> None:
         asked.clear()
         np.testing.assert_array_equal(_ask(embedder), first)
         assert asked == [FRAMED]
+
+
+def test_search_each_collection_is_asked_for_its_task_or_its_own_instruction(settings: Settings, site: None) -> None:
+    CollectionFactory.create(task="ticket")
+    CollectionFactory.create(task="faq", instruction="Find it")
+    CollectionFactory.create(task="web", instruction="Find it")
+    with serving(1) as (url, asked):
+        settings.EMBEDDING_BASE_URL, settings.EMBEDDING_MODEL = url, "qwen3-seeded"
+        forget_backends()
+        get_index().ensure(16)
+        search("where?", AnonymousUser())
+    queries = [text for text in asked if text.startswith("Instruct:")]
+    assert sorted(queries) == [FRAMED, f"Instruct: {TASKS['ticket']}\nQuery:where?"]
+
+
+def test_task_labels_are_of_the_tasks_that_the_client_knows() -> None:
+    assert list(Task.values) == list(TASKS)
 
 
 def test_search_redis_killed_answers_by_meaning_and_asks_redis_no_more(

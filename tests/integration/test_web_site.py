@@ -17,7 +17,14 @@ from searchapp.web.views.collections import PAGE_COLLECTIONS
 from tests.factories import CollectionFactory, UserFactory, index
 from tests.integration.conftest import forget_backends
 
-FIELDS = {"name": "常见问题", "slug": "faq", "description": "", "instruction": "", "visibility": "restricted"}
+FIELDS = {
+    "name": "常见问题",
+    "slug": "faq",
+    "description": "",
+    "task": "faq",
+    "instruction": "",
+    "visibility": "restricted",
+}
 CHINESE = {"Accept-Language": "zh-CN"}
 
 
@@ -53,7 +60,8 @@ def test_collections_restricted_one_is_listed_and_opens_for_members_only(
 
 def test_create_collection_belongs_to_its_maker(client: Client, staff: User) -> None:
     client.post("/new-collection/", FIELDS)
-    assert Collection.objects.get(slug="faq").owner == staff
+    made = Collection.objects.get(slug="faq")
+    assert (made.owner, made.task) == (staff, "faq")
 
 
 def test_create_collection_without_short_name_takes_it_from_the_name_or_asks(client: Client, staff: User) -> None:
