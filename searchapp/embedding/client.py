@@ -40,6 +40,10 @@ LONGEST_BACKOFF_S = 10.0
 QUERY_TIMEOUT_S = 10.0
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
 SMALLEST_NORM = 1e-6
+# A text that is refused though it should not be too long is embedded in two, four and eight parts; what is refused
+# still is refused for something else than its length. No service refuses so few characters for their number.
+MOST_HALVINGS = 3
+SHORTEST_HALVED = 100
 # A service that did not tell about itself is asked again after this long.
 DESCRIBE_AGAIN_S = 60.0
 # Any service takes this text, so one that refuses it refuses everything.
@@ -142,7 +146,8 @@ class Embedder:
     def embed_documents(self, texts: Sequence[str], *, timeout_s: float | None = None) -> NDArray[np.float32]:
         """Embed passages, without an instruction, in the order given.
 
-        A text longer than the model can read is embedded in parts, whose mean by tokens is its vector.
+        A text longer than the model can read, or that the service refuses, is embedded in parts, whose mean by tokens
+        is its vector.
 
         Args:
             texts: cleaned, none blank.
@@ -177,7 +182,7 @@ class Embedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32), {}
         patience = _Patience(self._timeout_s) if timeout_s is None else _Patience(timeout_s, retries=0)
-        return self._embed_whole(texts, [self._frame.frame_document] * len(texts), patience)
+        return self._embed_whole_or_parts(texts, [self._frame.frame_document] * len(texts), patience)
 
     def frame_query(self, text: str, *, instruction: str = "") -> str:
         """Return a question as the model sees it; questions that are framed alike have the same vector."""
@@ -213,7 +218,7 @@ class Embedder:
         """
         frame = self._frame
         frames = [partial(frame.frame_query, instruction=instruction) for instruction in instructions]
-        vectors, errors = self._embed_whole(
+        vectors, errors = self._embed_whole_or_parts(
             [text] * len(frames) + list(beside),
             frames + [frame.frame_document] * len(beside),
             _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True),
@@ -267,6 +272,34 @@ class Embedder:
                 self._described_at = time.monotonic()
             return self._info
 
+    def _embed_whole_or_parts(
+        self,
+        texts: Sequence[str],
+        frames: Sequence[Callable[[str], str]],
+        patience: "_Patience",
+        *,
+        halvings: int = MOST_HALVINGS,
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+        """Embed texts, and those that are refused by the mean of their halves."""
+        vectors, errors = self._embed_whole(texts, frames, patience)
+        refused = [position for position in errors if len(texts[position]) >= SHORTEST_HALVED]
+        if not refused or not halvings or not patience.retries:
+            return vectors, errors
+        halves = [split_text(texts[position], _is_shorter_than(texts[position])) for position in refused]
+        parts = [part for own in halves for part in own]
+        owners = [owner for owner, own in enumerate(halves) for _part in own]
+        found, part_errors = self._embed_whole_or_parts(
+            parts, [frames[refused[owner]] for owner in owners], patience, halvings=halvings - 1
+        )
+        weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
+        vectors[refused], still_refused = _means(found, part_errors, owners=owners, weights=weights)
+        for owner, position in enumerate(refused):
+            if owner not in still_refused:
+                logger.info(
+                    "a text that was refused was embedded by its parts", extra={"code": errors.pop(position).code}
+                )
+        return vectors, errors
+
     def _embed_whole(
         self, texts: Sequence[str], frames: Sequence[Callable[[str], str]], patience: "_Patience"
     ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
@@ -284,17 +317,7 @@ class Embedder:
         weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
         for position, count in self._exact_weights(split, parts, owners):
             weights[position] = count
-        sums = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
-        np.add.at(sums, owners, vectors * weights[:, None])
-        failed = {owners[part]: error for part, error in reversed(errors.items())}
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        for row in np.flatnonzero(norms[:, 0] < SMALLEST_NORM):
-            failed.setdefault(int(row), EmbeddingItemError("embedding_answer_invalid", "the parts cancel out"))
-        means: NDArray[np.float32] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms >= SMALLEST_NORM)
-        for position, error in failed.items():
-            means[position] = 0
-            error.position = position
-        return means, failed
+        return _means(vectors, errors, owners=owners, weights=weights)
 
     def _exact_weights(
         self, split: Mapping[int, Sequence[str]], parts: Sequence[str], owners: Sequence[int]
@@ -495,6 +518,41 @@ def blend(
     mixed = (1 - shares)[:, None] * vectors + shares[:, None] * contexts
     blended: NDArray[np.float32] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
     return blended
+
+
+def _is_shorter_than(text: str) -> Callable[[str], bool]:
+    return lambda part: len(part) < len(text)
+
+
+def _means(
+    vectors: NDArray[np.float32],
+    errors: Mapping[int, EmbeddingItemError],
+    *,
+    owners: Sequence[int],
+    weights: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+    """Return the means of the parts of each text, and the error of each that has a part at fault.
+
+    Args:
+        vectors: ``(parts, dimensions)`` float32, unit L2 norm.
+        errors: of parts, by position.
+        owners: position of the text of each part; every text has one.
+        weights: ``(parts,)`` float32.
+
+    Returns:
+        ``(texts, dimensions)`` float32, unit L2 norm or zeros; and the errors by position of the text.
+    """
+    sums = np.zeros((max(owners) + 1, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, owners, vectors * weights[:, None])
+    failed = {owners[part]: error for part, error in sorted(errors.items(), reverse=True)}
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    for row in np.flatnonzero(norms[:, 0] < SMALLEST_NORM):
+        failed.setdefault(int(row), EmbeddingItemError("embedding_answer_invalid", "the parts cancel out"))
+    means: NDArray[np.float32] = np.divide(sums, norms, out=np.zeros_like(sums), where=norms >= SMALLEST_NORM)
+    for position, error in failed.items():
+        means[position] = 0
+        error.position = position
+    return means, failed
 
 
 def _batches(texts: Sequence[str], *, most_items: int) -> Iterator[tuple[int, int]]:

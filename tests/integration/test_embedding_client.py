@@ -233,6 +233,29 @@ def test_try_documents_one_refused_text_fails_none_of_its_neighbours() -> None:
     np.testing.assert_allclose(found[good, 0] / found[good, 1], [len(texts[number]) for number in good], rtol=1e-5)
 
 
+def test_embed_documents_text_that_is_refused_for_its_length_is_the_mean_of_its_parts() -> None:
+    answer = lambda texts: (400, {"message": "too long"}) if max(map(len, texts)) > 300 else by_length(texts)  # noqa: E731
+    text = " ".join(f"word{number}" for number in range(100))
+    with serving(answer) as (embedder, asked):
+        found, errors = embedder.try_documents(["short", text, "tail"])
+    assert errors == {}
+    parts = [sent for texts in asked for sent in texts if sent.startswith("word") and len(sent) <= 300]
+    assert " ".join(parts) == text
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(found[[0, 2], 0] / found[[0, 2], 1], [5, 4], rtol=1e-5)
+    assert 100 < found[1, 0] / found[1, 1] < 300
+
+
+def test_try_documents_text_with_a_part_that_is_refused_in_every_length_is_refused() -> None:
+    text = " ".join(["good"] * 100 + ["bad"] + ["good"] * 100)
+    with serving(_refusing("bad")) as (embedder, asked):
+        found, errors = embedder.try_documents(["short", text])
+    assert list(errors) == [1]
+    assert errors[1].position == 1
+    assert not found[1].any()
+    assert len(asked) < 30
+
+
 def test_try_documents_one_vector_that_is_not_finite_fails_none_of_its_neighbours() -> None:
     answer = lambda texts: vectors([[float("nan") if text == "bad" else 1.0, 2.0] for text in texts])  # noqa: E731
     with serving(answer) as (embedder, _asked):
