@@ -29,8 +29,6 @@ class Migration(migrations.Migration):
                 ('error_count', models.PositiveIntegerField(default=0)),
                 ('warning_count', models.PositiveIntegerField(default=0)),
                 ('content', models.JSONField(default=dict)),
-                ('probe_model', models.CharField(blank=True, max_length=300)),
-                ('probe', models.BinaryField(blank=True, default=b'')),
             ],
             options={
                 'ordering': ['-started_at', '-pk'],

@@ -31,9 +31,6 @@ class DoctorReport(models.Model):
     error_count = models.PositiveIntegerField(default=0)
     warning_count = models.PositiveIntegerField(default=0)
     content = models.JSONField(default=dict)
-    # What vectors are compared with later: float32 of the fixed texts, and the model they are of.
-    probe_model = models.CharField(max_length=300, blank=True)
-    probe = models.BinaryField(blank=True, default=b"")
 
     class Meta:
         ordering = ["-started_at", "-pk"]

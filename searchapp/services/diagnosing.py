@@ -15,18 +15,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from django.utils import timezone, translation
-from numpy.typing import NDArray
 
 from searchapp import celery
 from searchapp.backends import get_index
-from searchapp.embedding import PROBE_TEXTS
+from searchapp.embedding import PROBE_TEXTS, frame_of
 from searchapp.embedding.doctor import (
     Depth,
     Endpoint,
@@ -41,7 +39,7 @@ from searchapp.embedding.doctor import (
     examine_reranker,
 )
 from searchapp.errors import IsoglossError
-from searchapp.models import Chunk, DoctorReport, Document, Heartbeat
+from searchapp.models import Chunk, DoctorReport, Document, Heartbeat, IndexGeneration
 from searchapp.services import generations, reasons, remedies
 
 logger = logging.getLogger(__name__)
@@ -111,7 +109,6 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     measurements: Mapping[str, Mapping[str, Value]]
     steps: tuple[PartStep, ...]
-    probe: NDArray[np.float32] | None = None
 
     def count(self, severity: Severity) -> int:
         """Return how many findings are of this severity."""
@@ -197,12 +194,8 @@ def diagnose(*, depth: Depth = "full", has_workers: bool = True, progress: Progr
             continue
         _make(found, part, check)
         is_database_down = is_database_down or any(item.code == "database_unreachable" for item in found.findings)
-    index_dimensions = _index_dimensions()
-    if not index_dimensions and not is_database_down:
-        _forget_probes()
-    probe = None if is_database_down else _known_probe()
     expectations = _expectations(
-        dimensions=settings.EMBEDDING_DIMENSIONS, index_dimensions=index_dimensions, probe=probe
+        dimensions=settings.EMBEDDING_DIMENSIONS, index=None if is_database_down else _index_of_the_model()
     )
     examination = examine(
         configured_endpoint(), expectations=expectations, depth=depth, progress=lambda name: tell(f"embedding: {name}")
@@ -222,7 +215,7 @@ def diagnose(*, depth: Depth = "full", has_workers: bool = True, progress: Progr
     order = list(Severity)
     findings = sorted(found.findings, key=lambda finding: order.index(finding.severity))
     logger.info("examined the site", extra={"depth": depth, "findings": len(findings), "took_ms": took_ms})
-    return Diagnosis(depth, took_ms, tuple(findings), found.measurements, tuple(found.steps), examination.probe)
+    return Diagnosis(depth, took_ms, tuple(findings), found.measurements, tuple(found.steps))
 
 
 def begin_report(depth: Depth) -> DoctorReport:
@@ -254,13 +247,9 @@ def keep_report(diagnosis: Diagnosis, *, report: DoctorReport | None = None) -> 
     report.error_count = diagnosis.count(Severity.ERROR)
     report.warning_count = diagnosis.count(Severity.WARNING)
     report.content = content_of_diagnosis(diagnosis)
-    if diagnosis.probe is not None and not report.error_count and _known_probe() is None:
-        report.probe_model = settings.EMBEDDING_MODEL
-        report.probe = diagnosis.probe.astype("<f4").tobytes()
     report.save()
     kept = DoctorReport.objects.order_by("-started_at").values_list("pk", flat=True)[:KEPT_REPORTS]
-    # The oldest probe of the model is what drift is measured from.
-    DoctorReport.objects.exclude(pk__in=list(kept)).filter(probe_model="").delete()
+    DoctorReport.objects.exclude(pk__in=list(kept)).delete()
     return report
 
 
@@ -512,36 +501,25 @@ def _file_system(path: Path) -> str:
     return kind
 
 
-def _expectations(*, dimensions: int, index_dimensions: int, probe: NDArray[np.float32] | None = None) -> Expectations:
+def _expectations(*, dimensions: int, index_dimensions: int = 0, index: IndexGeneration | None = None) -> Expectations:
+    """Return what is expected of a service: of any, or of the one that an index was made with."""
+    if index is None:
+        return Expectations(dimensions=dimensions, index_dimensions=index_dimensions, text_tokens=_text_tokens())
+    frame = frame_of(index.family, index.model)
     return Expectations(
         dimensions=dimensions,
-        index_dimensions=index_dimensions,
-        text_tokens=settings.CHUNK_TOKENS * TEXT_TOKENS_PER_BUDGET,
-        probe_texts=PROBE_TEXTS,
-        probe_vectors=probe,
+        index_dimensions=index.dimensions,
+        text_tokens=_text_tokens(),
+        probe_texts=tuple(frame.frame_document(text) for text in PROBE_TEXTS),
+        probe_vectors=index.fingerprint.vectors,
     )
 
 
-def _index_dimensions() -> int:
-    """Return the length of the vectors in the live index where it is of the configured model, else 0."""
+def _text_tokens() -> int:
+    return settings.CHUNK_TOKENS * TEXT_TOKENS_PER_BUDGET
+
+
+def _index_of_the_model() -> IndexGeneration | None:
+    """Return the live index where it was made with the model that the settings name."""
     generation = generations.live_row()
-    return generation.dimensions if generation and generation.model == settings.EMBEDDING_MODEL else 0
-
-
-def _forget_probes() -> None:
-    """Where nothing is indexed, other weights are no drift: the next index begins with those of now."""
-    try:
-        DoctorReport.objects.exclude(probe_model="").update(probe_model="", probe=b"")
-    except (DatabaseError, InterfaceError):
-        logger.warning("old probes could not be forgotten")
-
-
-def _known_probe() -> NDArray[np.float32] | None:
-    """Return the vectors that the configured model gave when it was first examined, if there are any."""
-    try:
-        first = DoctorReport.objects.filter(probe_model=settings.EMBEDDING_MODEL).order_by("started_at", "pk").first()
-    except (DatabaseError, InterfaceError):
-        return None
-    if first is None:
-        return None
-    return np.frombuffer(bytes(first.probe), dtype="<f4").reshape(len(PROBE_TEXTS), -1)
+    return generation if generation and generation.model == settings.EMBEDDING_MODEL else None

@@ -252,7 +252,9 @@ def search(
         is_reranked=options == PRODUCT_OPTIONS,
     )
     hits: list[Hit] = []
-    if answering is not None:
+    if answering is None:
+        generations.ask_vector_store()  # that nothing is found is only true if there is something that could be asked
+    else:
         filters = _Filters(tuple(languages), tuple(kinds), uploaded_since)
         hits = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
     best_first = sorted(hits, key=lambda hit: -hit.score)

@@ -91,7 +91,7 @@ def run_checks(visit: Visit, checks: Mapping[str, Check], *, progress: Progress 
         steps.append(Step(name, Outcome.FOUND if len(visit.findings) > before else outcome))
     order = list(Severity)
     findings = sorted(_distinct(visit.findings), key=lambda finding: order.index(finding.severity))
-    return Examination(tuple(findings), _plain(visit.measurements), tuple(steps), visit.probe)
+    return Examination(tuple(findings), _plain(visit.measurements), tuple(steps))
 
 
 def _distinct(findings: list[Finding]) -> list[Finding]:

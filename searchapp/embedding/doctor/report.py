@@ -176,14 +176,11 @@ class Examination:
         findings: worst first, each code once.
         measurements: figures by name.
         steps: the checks in their order.
-        probe: ``(len(probe_texts), dimensions)`` float32, what the texts of the expectations gave now; None where it
-            did not come to that.
     """
 
     findings: tuple[Finding, ...]
     measurements: Mapping[str, Value]
     steps: tuple[Step, ...]
-    probe: NDArray[np.float32] | None = None
 
     @property
     def has_errors(self) -> bool:

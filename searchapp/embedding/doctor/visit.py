@@ -3,9 +3,6 @@
 import re
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from searchapp.embedding.doctor.report import Expectations, Finding, Value
 from searchapp.embedding.doctor.wire import ServiceFacts, Wire
 
@@ -24,7 +21,6 @@ class Visit:
     findings: list[Finding] = field(default_factory=list)
     measurements: dict[str, Value] = field(default_factory=dict)
     dimensions: int = 0
-    probe: NDArray[np.float32] | None = None
 
     def find(self, code: str, evidence: str = "", /, **values: Value) -> None:
         """Note a finding."""
