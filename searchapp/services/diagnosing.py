@@ -23,7 +23,7 @@ from django.db.models import Sum
 from django.utils import timezone, translation
 
 from searchapp import celery
-from searchapp.backends import get_index
+from searchapp.backends import get_embedder, get_index
 from searchapp.embedding import PROBE_TEXTS, frame_of
 from searchapp.embedding.doctor import (
     Depth,
@@ -505,7 +505,7 @@ def _expectations(*, dimensions: int, index_dimensions: int = 0, index: IndexGen
     """Return what is expected of a service: of any, or of the one that an index was made with."""
     if index is None:
         return Expectations(dimensions=dimensions, index_dimensions=index_dimensions, text_tokens=_text_tokens())
-    frame = frame_of(index.family, index.model)
+    frame = frame_of(get_embedder(index).family, index.model)
     return Expectations(
         dimensions=dimensions,
         index_dimensions=index.dimensions,

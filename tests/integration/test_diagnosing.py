@@ -142,7 +142,6 @@ def test_diagnose_reranker_that_is_an_embedding_server_is_named(working: None, s
 def test_write_report_is_the_last_one_and_old_ones_go(working: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosing, "KEPT_REPORTS", 1)
     first = diagnosing.write_report(diagnosing.begin_report("fast"))
-    DoctorReport.objects.update(probe_model="")
     second = diagnosing.write_report(diagnosing.begin_report("fast"))
     assert diagnosing.last_report() == second
     assert not DoctorReport.objects.filter(pk=first.pk).exists()
