@@ -50,7 +50,9 @@ def list_generations(request: HtmxRequest) -> HttpResponse:
             "differences": generations.differences(live) if live and not new else [],
             "estimate": generations.progress_of(live) if live else None,
             "former": generations.former(),
-            "history": IndexGeneration.objects.defer("report").exclude(status=Status.LIVE)[:HISTORY_ROWS],
+            "history": IndexGeneration.objects.defer("report").exclude(
+                status__in=[Status.LIVE, *IndexGeneration.CANDIDATE]
+            )[:HISTORY_ROWS],
             "form": BuildForm(),
         }
         response = render(request, "generations/list.html", context)
