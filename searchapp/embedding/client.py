@@ -36,6 +36,9 @@ MAX_BATCH_TOKENS = 8_192
 QUICK_RETRIES = 2
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 10.0
+# Without the vector, words alone answer a question: better at once than after seconds.
+FIRST_QUERY_BACKOFF_S = 0.1
+LONGEST_QUERY_BACKOFF_S = 0.5
 # A person waits for the vector of a question, so each try for it is shorter than those for documents.
 QUERY_TIMEOUT_S = 10.0
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
@@ -182,7 +185,7 @@ class Embedder:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32), {}
         patience = _Patience(self._timeout_s) if timeout_s is None else _Patience(timeout_s, retries=0)
-        return self._embed_whole_or_parts(texts, [self._frame.frame_document] * len(texts), patience)
+        return self._embed_whole(texts, [self._frame.frame_document] * len(texts), patience)
 
     def frame_query(self, text: str, *, instruction: str = "") -> str:
         """Return a question as the model sees it; questions that are framed alike have the same vector."""
@@ -218,7 +221,7 @@ class Embedder:
         """
         frame = self._frame
         frames = [partial(frame.frame_query, instruction=instruction) for instruction in instructions]
-        vectors, errors = self._embed_whole_or_parts(
+        vectors, errors = self._embed_whole(
             [text] * len(frames) + list(beside),
             frames + [frame.frame_document] * len(beside),
             _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True),
@@ -272,7 +275,26 @@ class Embedder:
                 self._described_at = time.monotonic()
             return self._info
 
-    def _embed_whole_or_parts(
+    def _embed_whole(
+        self, texts: Sequence[str], frames: Sequence[Callable[[str], str]], patience: "_Patience"
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+        """Embed texts of any length: the mean of the parts of those that are too long."""
+        split = self._split(texts, frames)
+        if not split:
+            return self._embed_or_halve(texts, frames, patience)
+        parts: list[str] = []
+        owners: list[int] = []
+        for position, text in enumerate(texts):
+            own = split.get(position, [text])
+            parts += own
+            owners += [position] * len(own)
+        vectors, errors = self._embed_or_halve(parts, [frames[owner] for owner in owners], patience)
+        weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
+        for position, count in self._exact_weights(split, parts, owners):
+            weights[position] = count
+        return _means(vectors, errors, owners=owners, weights=weights)
+
+    def _embed_or_halve(
         self,
         texts: Sequence[str],
         frames: Sequence[Callable[[str], str]],
@@ -280,44 +302,25 @@ class Embedder:
         *,
         halvings: int = MOST_HALVINGS,
     ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
-        """Embed texts, and those that are refused by the mean of their halves."""
-        vectors, errors = self._embed_whole(texts, frames, patience)
+        """Embed texts that should not be too long, and those that are refused by the mean of their halves."""
+        vectors, errors = self._embed_batches(
+            [frame(text) for text, frame in zip(texts, frames, strict=True)], patience
+        )
         refused = [position for position in errors if len(texts[position]) >= SHORTEST_HALVED]
         if not refused or not halvings or not patience.retries:
             return vectors, errors
         halves = [split_text(texts[position], _is_shorter_than(texts[position])) for position in refused]
         parts = [part for own in halves for part in own]
         owners = [owner for owner, own in enumerate(halves) for _part in own]
-        found, part_errors = self._embed_whole_or_parts(
-            parts, [frames[refused[owner]] for owner in owners], patience, halvings=halvings - 1
-        )
+        part_frames = [frames[refused[owner]] for owner in owners]
+        found, part_errors = self._embed_or_halve(parts, part_frames, patience, halvings=halvings - 1)
         weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
         vectors[refused], still_refused = _means(found, part_errors, owners=owners, weights=weights)
         for owner, position in enumerate(refused):
             if owner not in still_refused:
-                logger.info(
-                    "a text that was refused was embedded by its parts", extra={"code": errors.pop(position).code}
-                )
+                code = errors.pop(position).code
+                logger.info("a text that was refused was embedded by its parts", extra={"code": code})
         return vectors, errors
-
-    def _embed_whole(
-        self, texts: Sequence[str], frames: Sequence[Callable[[str], str]], patience: "_Patience"
-    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
-        """Embed texts of any length: the mean of the parts of those that are too long."""
-        split = self._split(texts, frames)
-        if not split:
-            return self._embed_batches([frame(text) for text, frame in zip(texts, frames, strict=True)], patience)
-        parts: list[str] = []
-        owners: list[int] = []
-        for position, text in enumerate(texts):
-            own = split.get(position, [text])
-            parts += [frames[position](part) for part in own]
-            owners += [position] * len(own)
-        vectors, errors = self._embed_batches(parts, patience)
-        weights = np.array([estimate_tokens(part) + 1 for part in parts], dtype=np.float32)
-        for position, count in self._exact_weights(split, parts, owners):
-            weights[position] = count
-        return _means(vectors, errors, owners=owners, weights=weights)
 
     def _exact_weights(
         self, split: Mapping[int, Sequence[str]], parts: Sequence[str], owners: Sequence[int]
@@ -445,7 +448,7 @@ class Embedder:
                     raise
                 if isinstance(exc, TurnedAwayError) and patience.is_first and len(texts) > 1:
                     raise  # a person waits: smaller requests at once, rather than this one again after a while
-                time.sleep(_backoff_s(attempt, exc))
+                time.sleep(patience.backoff_s(attempt, exc))
             else:
                 return vectors
         raise AssertionError("the last attempt raises")
@@ -500,6 +503,14 @@ class _Patience:
         self.timeout_s = timeout_s
         self.retries = retries
         self.is_first = is_first
+
+    def backoff_s(self, attempt: int, exc: Exception) -> float:
+        """Return how long to wait, spread so that those who were turned away together do not come back together."""
+        first_s = FIRST_QUERY_BACKOFF_S if self.is_first else FIRST_BACKOFF_S
+        longest_s = LONGEST_QUERY_BACKOFF_S if self.is_first else LONGEST_BACKOFF_S
+        own_s = min(longest_s, first_s * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        asked_s = exc.retry_after_s if isinstance(exc, TurnedAwayError) else 0.0
+        return max(own_s, min(asked_s, longest_s))
 
 
 def blend(
@@ -566,10 +577,3 @@ def _batches(texts: Sequence[str], *, most_items: int) -> Iterator[tuple[int, in
         tokens += count
     if start < len(texts):
         yield start, len(texts)
-
-
-def _backoff_s(attempt: int, exc: Exception) -> float:
-    """Return how long to wait, spread so that those who were turned away together do not come back together."""
-    own_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-    asked_s = exc.retry_after_s if isinstance(exc, TurnedAwayError) else 0.0
-    return max(own_s, min(asked_s, LONGEST_BACKOFF_S))

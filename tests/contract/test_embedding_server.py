@@ -25,6 +25,8 @@ import openai
 import pytest
 from numpy.typing import NDArray
 
+from searchapp.embedding import Embedder, EmbeddingRefusedError, is_same_model, probe
+
 ROOT = Path(__file__).parents[2]
 TINY_QWEN3 = ROOT / "tests" / "fixtures" / "tiny-qwen3"
 KEY = "a-key-for-tests"
@@ -218,6 +220,79 @@ def test_model_info_tells_an_embedding_model(server: Server) -> None:
 @pytest.mark.parametrize("path", ["/health", "/ready"])
 def test_health_needs_no_key(path: str, server: Server) -> None:
     assert server.http.get(path, headers={"Authorization": ""}).status_code == HTTPStatus.OK
+
+
+def client_of(server: Server, *, key: str = "") -> Embedder:
+    """Return the application's own client of the server."""
+    return Embedder(str(server.sdk.base_url).rstrip("/"), server.model, api_key=key or server.sdk.api_key)
+
+
+def test_client_many_batches_at_once_keep_their_order_and_are_unit_vectors(server: Server) -> None:
+    texts = [f"Number {number}: {'restart the router ' * (number % 9)}" for number in range(160)]
+    embedder = client_of(server)
+    found = embedder.embed_documents(texts)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
+    some = [0, 63, 64, 159]
+    alone = np.stack([embedder.embed_documents([texts[number]])[0] for number in some])
+    assert np.einsum("nd,nd->n", found[some], alone).min() > 0.99
+
+
+def test_client_many_threads_at_once_all_get_their_own_vectors(server: Server) -> None:
+    embedder = client_of(server)
+    batches = [[f"Caller {caller} asks about {number}" for number in range(20)] for caller in range(8)]
+    with ThreadPoolExecutor(len(batches)) as pool:
+        found = list(pool.map(embedder.embed_documents, batches))
+    for vectors, texts in zip(found, batches, strict=True):
+        assert float(vectors[7] @ embedder.embed_documents([texts[7]])[0]) > 0.99
+
+
+def test_client_question_with_passages_beside_has_the_vectors_of_each_alone(server: Server) -> None:
+    embedder = client_of(server)
+    found = embedder.embed_queries(QUESTION, instructions=["Find it", "Find that"], beside=TEXTS)
+    alone = np.concatenate(
+        [[embedder.embed_query(QUESTION, instruction=text) for text in ("Find it", "Find that")],
+         embedder.embed_documents(TEXTS)]
+    )  # fmt: skip
+    assert np.einsum("nd,nd->n", found, alone).min() > 0.99
+
+
+def test_client_text_longer_than_the_model_reads_is_embedded_and_spares_its_neighbours(server: Server) -> None:
+    embedder = client_of(server)
+    words = " ".join(f"word{number}" for number in range(embedder.max_tokens))
+    found, errors = embedder.try_documents([QUESTION, words, "Restart the router."])
+    assert errors == {}
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
+    assert float(found[0] @ embedder.embed_documents([QUESTION])[0]) > 0.99
+
+
+def test_client_told_too_long_a_limit_embeds_what_is_refused_by_its_parts(server: Server) -> None:
+    most = client_of(server).max_tokens
+    if most > 4_096:
+        pytest.skip("the model reads more than a passage can hold")
+    embedder = Embedder(
+        str(server.sdk.base_url).rstrip("/"), server.model, api_key=server.sdk.api_key, max_tokens=100 * most
+    )
+    words = " ".join(f"word{number}" for number in range(most // 2))
+    assert client_of(server).count_tokens([words])[0] >= most
+    _found, errors = embedder.try_documents([QUESTION, words])
+    assert errors == {}
+
+
+def test_client_counts_the_tokens_that_the_server_counts(server: Server) -> None:
+    counts = server.http.post("/v1/tokenize", json={"model": server.model, "prompt": TEXTS}).json()["count"]
+    assert client_of(server).count_tokens(TEXTS) == counts
+
+
+def test_client_sees_the_same_weights_twice(server: Server) -> None:
+    assert is_same_model(probe(client_of(server)), probe(client_of(server)))
+
+
+def test_client_wrong_key_is_told(server: Server) -> None:
+    if server.sdk.api_key == "EMPTY":
+        pytest.skip("this server was started without a key")
+    with pytest.raises(EmbeddingRefusedError) as caught:
+        client_of(server, key="wrong").embed_documents(TEXTS)
+    assert caught.value.code == "embedding_key_refused"
 
 
 @pytest.mark.parametrize("header", ["", "Bearer wrong", KEY])

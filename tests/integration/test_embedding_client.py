@@ -105,6 +105,18 @@ def test_embed_queries_too_many_for_the_queue_are_sent_one_by_one_without_waitin
     assert waits == []
 
 
+def test_embed_query_service_that_is_down_costs_a_person_less_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(client.time, "sleep", waits.append)
+    busy = (503, {"message": "The request queue is full."})
+    with serving(lambda texts: busy) as (embedder, _asked), pytest.raises(EmbeddingUnavailableError):
+        embedder.embed_query("where?")
+    with pytest.raises(EmbeddingUnavailableError):
+        Embedder("http://127.0.0.1:9/v1", "model").embed_query("where?")
+    assert len(waits) == 4
+    assert sum(waits) < 1
+
+
 def test_embed_documents_answer_out_of_order_is_put_in_order() -> None:
     def shuffled(texts: list[str]) -> tuple[int, object]:
         status, payload = by_length(texts)
@@ -235,8 +247,10 @@ def test_try_documents_one_refused_text_fails_none_of_its_neighbours() -> None:
 
 def test_embed_documents_text_that_is_refused_for_its_length_is_the_mean_of_its_parts() -> None:
     answer = lambda texts: (400, {"message": "too long"}) if max(map(len, texts)) > 300 else by_length(texts)  # noqa: E731
-    text = " ".join(f"word{number}" for number in range(100))
+    text = " ".join(f"word{number}" for number in range(1_000))
     with serving(answer) as (embedder, asked):
+        # What it is told lets through parts three times as long as what the service takes.
+        embedder = Embedder(embedder.base_url, "qwen3", max_tokens=900)
         found, errors = embedder.try_documents(["short", text, "tail"])
     assert errors == {}
     parts = [sent for texts in asked for sent in texts if sent.startswith("word") and len(sent) <= 300]
