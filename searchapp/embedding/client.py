@@ -41,6 +41,8 @@ FIRST_QUERY_BACKOFF_S = 0.1
 LONGEST_QUERY_BACKOFF_S = 0.5
 # A person waits for the vector of a question, so each try for it is shorter than those for documents.
 QUERY_TIMEOUT_S = 10.0
+# A service that took a question and never answered is not asked the next for so long, except by one that tries it.
+SILENCE_S = 10.0
 # Servers normalise in their own precision: bf16 gives norms within 0.3 % of one. Far outside lies a fault.
 SMALLEST_NORM = 1e-6
 # A text that is refused though it should not be too long is embedded in two, four and eight parts; what is refused
@@ -95,6 +97,7 @@ class Embedder:
         self._wanted_dimensions = dimensions
         self._known_dimensions = 0
         self._is_suspect = True
+        self._silent_until = 0.0
         self._asks_for_dimensions = True
         self._family = family
         self._max_tokens = max_tokens
@@ -208,6 +211,9 @@ class Embedder:
     ) -> NDArray[np.float32]:
         """Embed one question once with each instruction, in one request that passes by those for documents.
 
+        After a question that was not answered in time the next ones fail at once, for ten seconds or until the
+        service answers anything.
+
         Args:
             text: the question, cleaned, not blank.
             instructions: what it is meant to find.
@@ -219,13 +225,18 @@ class Embedder:
         Raises:
             EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `embed_documents`.
         """
+        self._take_turn_in_silence()
         frame = self._frame
         frames = [partial(frame.frame_query, instruction=instruction) for instruction in instructions]
-        vectors, errors = self._embed_whole(
-            [text] * len(frames) + list(beside),
-            frames + [frame.frame_document] * len(beside),
-            _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True),
-        )
+        patience = _Patience(min(self._timeout_s, QUERY_TIMEOUT_S), is_first=True)
+        try:
+            vectors, errors = self._embed_whole(
+                [text] * len(frames) + list(beside), frames + [frame.frame_document] * len(beside), patience
+            )
+        except EmbeddingUnavailableError as exc:
+            if exc.code == "embedding_timeout":
+                self._silent_until = time.monotonic() + SILENCE_S
+            raise
         if errors:
             raise errors[min(errors)]
         return vectors
@@ -239,6 +250,18 @@ class Embedder:
             if counts:
                 return counts
         return [most_tokens(text) for text in texts]
+
+    def _take_turn_in_silence(self) -> None:
+        """Let pass one question at a time while the service answers none.
+
+        Raises:
+            EmbeddingUnavailableError: another is at it, or was a moment ago.
+        """
+        now = time.monotonic()
+        if now < self._silent_until:
+            raise EmbeddingUnavailableError("embedding_timeout", "it did not answer the last question either")
+        if self._silent_until:
+            self._silent_until = now + SILENCE_S
 
     @cached_property
     def _family_and_name(self) -> tuple[str, str]:
@@ -427,6 +450,7 @@ class Embedder:
         vectors, errors = self._checked(raw)
         self._known_dimensions = vectors.shape[1]
         self._is_suspect = False
+        self._silent_until = 0.0
         return vectors, errors
 
     def _tried(self, texts: Sequence[str], patience: "_Patience") -> NDArray[np.float32]:

@@ -192,6 +192,34 @@ def test_embed_query_slow_service_is_given_up_before_the_person_does(monkeypatch
     assert caught.value.code == "embedding_timeout"
 
 
+def test_embed_query_service_that_hangs_keeps_one_question_waiting_and_not_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "QUERY_TIMEOUT_S", 0.05)
+    is_free = threading.Event()
+    hanging = lambda texts: by_length(texts) if is_free.wait(30) else (500, {})  # noqa: E731
+    details: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(EmbeddingUnavailableError) as caught:
+            embedder.embed_query("where?")
+        details.append(caught.value.detail)
+
+    with serving(hanging) as (embedder, _asked):
+        try:
+            ask()
+            ask()
+            monkeypatch.setattr(embedder, "_silent_until", 0.001)  # the time is over
+            ask()
+            ask()
+        finally:
+            is_free.set()
+        embedder.embed_documents(["here"])
+        monkeypatch.setattr(client, "QUERY_TIMEOUT_S", 30)
+        embedder.embed_query("where?")
+    assert ["last question" in detail for detail in details] == [False, True, False, True]
+
+
 def test_embed_documents_nobody_listening_is_unavailable() -> None:
     with pytest.raises(EmbeddingUnavailableError) as caught:
         Embedder("http://127.0.0.1:9/v1", "model").embed_documents(["one"])
