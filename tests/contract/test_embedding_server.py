@@ -327,7 +327,7 @@ def test_local_start_without_key_or_model_fails_saying_so(arguments: list[str]) 
         ({"input": {"text": "text"}}, "input", "invalid_input"),
         ({}, "input", "invalid_input"),
         ({"input": "text", "dimensions": 0}, "dimensions", "invalid_dimensions"),
-        ({"input": "text", "dimensions": 257}, "dimensions", "invalid_dimensions"),
+        ({"input": "text", "dimensions": 385}, "dimensions", "invalid_dimensions"),
         ({"input": "text", "dimensions": True}, "dimensions", "invalid_dimensions"),
         ({"input": "text", "dimensions": "128"}, "dimensions", "invalid_dimensions"),
         ({"input": "text", "encoding_format": "int8"}, "encoding_format", "invalid_encoding_format"),

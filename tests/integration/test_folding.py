@@ -15,8 +15,14 @@ from tests.integration.conftest import forget_backends
 ENGLISH = "# Lost luggage\n\nReport a lost suitcase at the counter within two days. We keep it for two weeks."
 GERMAN = "# Verlorenes Gepäck\n\nMelden Sie einen verlorenen Koffer innerhalb von zwei Tagen am Schalter."
 OTHER = "# Breakfast\n\nBreakfast is served in the dining car from six o'clock in the morning."
-FAQ = "question,answer\nWhere can I park?,Behind the station.\nWhere can I sleep?,In the cabin.\n"
-FAQ_FRENCH = "question,réponse\nOù puis-je me garer ?,Derrière la gare.\nOù puis-je dormir ?,Dans la cabine.\n"
+FAQ = """question,answer
+Where can I park?,There is a car park behind the station. Parking costs two euros a day.
+Where can I sleep?,Every cabin has two beds. Bed linen and towels are on the bed.
+"""
+FAQ_FRENCH = """question,réponse
+Où puis-je me garer ?,Il y a un parking derrière la gare. Le parking coûte deux euros par jour.
+Où puis-je dormir ?,Chaque cabine a deux lits. Le linge de lit et les serviettes sont sur le lit.
+"""
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import redis
 from django.contrib.auth.models import AnonymousUser
 from pytest_django import Settings
 
-from searchapp.backends import get_index, get_redis
+from searchapp.backends import get_redis
 from searchapp.embedding import PROBE_TEXTS, TASKS, Embedder
 from searchapp.models import Collection
 from searchapp.models.knowledge import Task
 from searchapp.services import fingerprints, query_cache
 from searchapp.services.searching import search
 from tests.conftest import SERVERS
-from tests.factories import CollectionFactory, index
+from tests.factories import CollectionFactory, index, live_index
 from tests.integration.conftest import forget_backends
 from tests.integration.test_embedding_cache import serving
 
@@ -165,7 +165,7 @@ def test_search_each_collection_is_asked_for_its_task_or_its_own_instruction(set
     with serving(1) as (url, asked):
         settings.EMBEDDING_BASE_URL, settings.EMBEDDING_MODEL = url, "qwen3-seeded"
         forget_backends()
-        get_index().ensure(16)
+        live_index().ensure(16)
         search("where?", AnonymousUser())
     queries = [text for text in asked if text.startswith("Instruct:")]
     assert sorted(queries) == [FRAMED, f"Instruct: {TASKS['ticket']}\nQuery:where?"]
