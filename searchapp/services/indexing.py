@@ -17,7 +17,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -310,13 +310,17 @@ def _claim(document_id: uuid.UUID) -> _Job | None:
 @contextmanager
 def _heartbeat(job: _Job) -> Iterator[None]:
     """Keep the lease of a document while the block runs."""
-    with keep_lease(lambda: job.update(lease_expires_at=timezone.now() + LEASE), document_id=job.document.pk):
+    context = {"document_id": job.document.pk}
+    with keep_lease(lambda: job.update(lease_expires_at=timezone.now() + LEASE), context=context):
         yield
 
 
 @contextmanager
-def keep_lease(renew: Callable[[], None], *, document_id: uuid.UUID) -> Iterator[None]:
-    """Call ``renew``, which raises `LeaseLostError`, while the block runs, from a thread of its own."""
+def keep_lease(renew: Callable[[], object], *, context: Mapping[str, object]) -> Iterator[None]:
+    """Call ``renew``, which may raise `LeaseLostError`, while the block runs, from a thread of its own.
+
+    ``context`` says in the log whose lease it is.
+    """
     stop = threading.Event()
 
     def beat() -> None:
@@ -325,14 +329,14 @@ def keep_lease(renew: Callable[[], None], *, document_id: uuid.UUID) -> Iterator
                 try:
                     renew()
                 except (DatabaseError, InterfaceError) as exc:
-                    logger.warning("the lease could not be renewed: %s", exc, extra={"document_id": document_id})
+                    logger.warning("the lease could not be renewed: %s", exc, extra=dict(context))
                     connection.close()  # a broken connection stays broken; the next beat opens another
         except LeaseLostError:
             pass  # the working thread meets the same at its next write
         finally:
             connection.close()
 
-    thread = threading.Thread(target=beat, name=f"lease-{document_id}", daemon=True)
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
     thread.start()
     try:
         yield

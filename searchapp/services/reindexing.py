@@ -228,7 +228,7 @@ def _bring(unit: _Unit) -> bool:
     started = time.monotonic()
     context = {"document_id": unit.document.pk, "generation": unit.generation.pk}
     try:
-        with indexing.keep_lease(unit.renew, document_id=unit.document.pk):
+        with indexing.keep_lease(unit.renew, context=context):
             generations.confirm_model(unit.generation)
             passages = _passages(unit)
             _throttle(unit, len(passages[: indexing.WINDOW_PASSAGES]))

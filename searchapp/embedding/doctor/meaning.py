@@ -6,13 +6,12 @@ from numpy.typing import NDArray
 from searchapp.embedding.doctor import samples
 from searchapp.embedding.doctor.framing import framed
 from searchapp.embedding.doctor.visit import SkippedError, Visit
+from searchapp.embedding.probing import SAME_MODEL_COSINE
 
 # The share of a language's sentences that find their translation, over all other languages. A model that knows the
 # language finds nearly all; chance is one in six.
 KNOWN_SHARE = 0.5
 ABSENT_SHARE = 0.35
-# Noise of runs in bf16 stays within 0.001; a vector moved by a tenth of its length has 0.995.
-SAME_WEIGHTS_COSINE = 0.998
 # Of all comparisons of a near with a far pair.
 ORDERED_SHARE = 0.9
 
@@ -30,7 +29,7 @@ def check_weights(visit: Visit) -> None:
         return
     lowest = float((_units(before) * _units(now)).sum(axis=1).min())
     visit.measurements["weights_cosine"] = round(lowest, 5)
-    if lowest < SAME_WEIGHTS_COSINE:
+    if lowest < SAME_MODEL_COSINE:
         visit.find("weights_changed", f"lowest cosine {lowest:.4f}", cosine=round(lowest, 4))
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import threading
 import time
 import uuid
 from collections import defaultdict
@@ -28,7 +27,6 @@ from searchapp.services.evaluating.sets import EvaluationError, EvaluationSet, I
 from searchapp.services.fingerprints import current_fingerprint
 
 LEASE = timedelta(seconds=20)
-HEARTBEAT_S = 5.0
 POLL_S = 0.5
 
 Progress = Callable[[str, int, int], None]
@@ -156,23 +154,13 @@ def _remove(row: EvaluationBase) -> None:
 
 @contextmanager
 def _heartbeat(row: EvaluationBase) -> Iterator[None]:
-    """Keep the lease while the block runs, from a thread of its own."""
-    stop = threading.Event()
+    """Keep the lease while the block runs."""
 
-    def beat() -> None:
-        try:
-            while not stop.wait(HEARTBEAT_S):
-                EvaluationBase.objects.filter(pk=row.pk).update(lease_expires_at=timezone.now() + LEASE)
-        finally:
-            connection.close()
+    def renew() -> None:
+        EvaluationBase.objects.filter(pk=row.pk).update(lease_expires_at=timezone.now() + LEASE)
 
-    thread = threading.Thread(target=beat, name=f"evaluation-{row.pk}", daemon=True)
-    thread.start()
-    try:
+    with indexing.keep_lease(renew, context={"evaluation": row.pk}):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _index(
