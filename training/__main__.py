@@ -14,6 +14,8 @@ from training.guard import check_corpus
 from training.recipe import Recipe
 from training.train import Stages, fix_threads, prepare, train
 
+_QUESTIONS = Path(__file__).with_name("questions.jsonl")
+
 
 def main() -> None:
     """Train the built-in model."""
@@ -22,7 +24,7 @@ def main() -> None:
     parser.add_argument("--eval-folder", type=Path, nargs="+", required=True, help="evaluation sets, kept out")
     parser.add_argument("--out", type=Path, required=True, help="folder for the three files of the model")
     parser.add_argument("--stages", type=Path, help="folder for intermediate results; default: OUT-stages")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=7, help="of the start and the batches (%(default)s)")
     parser.add_argument("--steps", type=int, default=Recipe().steps, help="batches to learn from (%(default)s)")
     parser.add_argument(
         "--batch-pairs", type=int, default=Recipe().batch_pairs, help="pairs of one batch (%(default)s)"
@@ -54,12 +56,11 @@ def _run(options: argparse.Namespace) -> None:
             "corpus": [hashlib.sha256(file.read_bytes()).hexdigest() for file in options.corpus],
             "without": sorted(without),
             "vocabulary": recipe.vocabulary,
-            "seed": options.seed,
         },
     )
-    groups = read_corpus(options.corpus, without=without)
+    groups = read_corpus([*options.corpus, _QUESTIONS], without=without)
     check_corpus(groups, options.eval_folder)
-    tokenizer, corpus, lesson = prepare(groups, recipe, stages=stages, seed=options.seed)
+    tokenizer, corpus, lesson = prepare(groups, recipe, stages=stages)
     del groups  # 2 GB that the training does not need
     train(
         corpus,

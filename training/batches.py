@@ -7,16 +7,19 @@ A side of a pair is a bag of one or more texts. Three kinds of batches:
   body), mostly in another language;
 - joined words: a word, and a passage of unrelated words of another language with its translation among
   them. It teaches how much a token counts in a long text where no long texts are at hand.
+
+Some texts of the left side get words of asking ("how many are there") beside their own. They are in no
+answer, so the tokens learn to count little.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.encoded import ENGLISH, EncodedCorpus, IntArray
-from training.recipe import DOCUMENT_SOURCES, LANGUAGE_WEIGHTS, LANGUAGES, PAIR_SOURCES, WORD_SOURCES, Recipe
+from training.recipe import DOCUMENT_SOURCES, LANGUAGE_WEIGHTS, LANGUAGES, PAIR_SOURCES, QUESTIONS, WORD_SOURCES, Recipe
 
 # Half of the batches come from one source: its texts are the harder negatives of each other.
 _ONE_SOURCE_SHARE = 0.5
@@ -71,7 +74,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Texts of both sides: one a pair on the left, on the right text ``right[i]`` of pair ``right_pair[i]``.
+    """Texts of both sides: text ``left[i]`` of pair i, and text ``right[i]`` of pair ``right_pair[i]``.
 
     ``teacher_rows`` is as in ``Batch``: a passage says more than its query, so only translations have one. The
     left text comes from group ``left_groups[i]``, the right ones from ``right_groups[i]`` and its followers up to
@@ -97,6 +100,7 @@ class Sampler:
         self._pair_sources = self._shares(PAIR_SOURCES)
         self._document_sources = self._shares(DOCUMENT_SOURCES)
         self._words = self._word_groups()
+        self._questions = corpus.main_texts[self._groups_of({QUESTIONS})]
         # order-free keys of bags are sums of these
         self._token_keys = np.random.default_rng(0).integers(2**63, size=int(corpus.tokens.max()) + 1, dtype=np.uint64)
 
@@ -110,7 +114,8 @@ class Sampler:
         else:
             pairs = self._translations(rng)
         bag_count = len(pairs.left)
-        left = self._bags(pairs.left, np.arange(bag_count), bag_count, rng)
+        asked, questions = self._draw_questions(pairs.left, rng)
+        left = self._bags(pairs.left, np.arange(bag_count), bag_count, rng, asked=asked, questions=questions)
         right = self._bags(pairs.right, pairs.right_pair, bag_count, rng)
         return Batch(left, right, pairs.teacher_rows, _no_negatives(pairs, left, right))
 
@@ -121,9 +126,12 @@ class Sampler:
 
     def _word_groups(self) -> list[IntArray]:
         """Return, for each language, the groups of word lists that have it."""
-        is_word_source = np.array([source in WORD_SOURCES for source in self._corpus.sources])
-        is_word = np.repeat(is_word_source, np.diff(self._corpus.source_starts))
-        return [np.flatnonzero(is_word & (texts >= 0)) for texts in self._corpus.main_texts.T]
+        groups = self._groups_of(WORD_SOURCES)
+        return [groups[texts >= 0] for texts in self._corpus.main_texts[groups].T]
+
+    def _groups_of(self, sources: Collection[str]) -> IntArray:
+        is_wanted = np.array([source in sources for source in self._corpus.sources])
+        return np.flatnonzero(np.repeat(is_wanted, np.diff(self._corpus.source_starts)))
 
     def _draw_groups(
         self, rng: np.random.Generator, shares: NDArray[np.float64], run_lengths: IntArray
@@ -214,17 +222,38 @@ class Sampler:
         chosen = (sums <= (rng.random(len(allowed)) * sums[:, -1])[:, None]).sum(axis=1)
         return np.asarray(np.minimum(chosen, len(LANGUAGES) - 1))
 
-    def _bags(self, texts: IntArray, bag_of_text: IntArray, bag_count: int, rng: np.random.Generator) -> Bags:
-        """Gather the tokens of bags, cut the long ones and drop some tokens."""
-        corpus = self._corpus
-        lengths = corpus.token_starts[texts + 1] - corpus.token_starts[texts]
-        bag_of_token = np.repeat(bag_of_text, lengths)
-        places = np.arange(len(bag_of_token))
-        tokens = corpus.tokens[np.repeat(corpus.token_starts[texts] - (np.cumsum(lengths) - lengths), lengths) + places]
+    def _draw_questions(self, texts: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        """Draw words of asking for some of the texts, in their language: places of those texts, and the words."""
+        asked = np.flatnonzero(rng.random(len(texts)) < self._recipe.question_share)
+        if not len(self._questions):
+            return asked[:0], asked[:0]
+        rows = rng.integers(len(self._questions), size=len(asked))
+        questions = self._questions[rows, self._corpus.languages[texts[asked]]]
+        return asked[questions >= 0], questions[questions >= 0]
 
-        bag_lengths = np.bincount(bag_of_token, minlength=bag_count)
+    def _bags(
+        self,
+        texts: IntArray,
+        bag_of_text: IntArray,
+        bag_count: int,
+        rng: np.random.Generator,
+        *,
+        asked: IntArray | None = None,
+        questions: IntArray | None = None,
+    ) -> Bags:
+        """Gather the tokens of bags, cut the long ones and drop some tokens.
+
+        Text ``questions[i]`` is added to bag ``asked[i]``; it is no part of the bag's key.
+        """
+        tokens, bag_lengths = self._gather(texts, bag_of_text, bag_count)
+        keys = np.add.reduceat(self._token_keys[tokens], np.cumsum(bag_lengths) - bag_lengths)
+        if asked is not None and questions is not None:
+            bag_of_text = np.concatenate([bag_of_text, asked])
+            order = np.argsort(bag_of_text, kind="stable")
+            tokens, bag_lengths = self._gather(np.concatenate([texts, questions])[order], bag_of_text[order], bag_count)
         starts = np.cumsum(bag_lengths) - bag_lengths
-        keys = np.add.reduceat(self._token_keys[tokens], starts)
+        bag_of_token = np.repeat(np.arange(bag_count), bag_lengths)
+        places = np.arange(len(tokens))
 
         rates = np.where(bag_lengths > _TOKENS_KEPT, rng.random(bag_count) * self._recipe.max_dropout, 0)
         is_kept = places - starts[bag_of_token] < self._recipe.max_tokens
@@ -233,6 +262,14 @@ class Sampler:
         is_kept[starts[is_empty]] = True
         kept_lengths = np.bincount(bag_of_token[is_kept], minlength=bag_count)
         return Bags(tokens[is_kept].astype(np.int64), np.cumsum(kept_lengths) - kept_lengths, keys)
+
+    def _gather(self, texts: IntArray, bag_of_text: IntArray, bag_count: int) -> tuple[NDArray[np.int32], IntArray]:
+        """Return the tokens of texts, one after the other, and the number of tokens of each bag."""
+        corpus = self._corpus
+        lengths = corpus.token_starts[texts + 1] - corpus.token_starts[texts]
+        places = np.arange(lengths.sum())
+        tokens = corpus.tokens[np.repeat(corpus.token_starts[texts] - (np.cumsum(lengths) - lengths), lengths) + places]
+        return tokens, np.bincount(bag_of_text, weights=lengths, minlength=bag_count).astype(np.int64)
 
 
 def _one_group(groups: IntArray) -> tuple[IntArray, IntArray, IntArray]:

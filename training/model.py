@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from training.batches import Bags, Batch
+from training.precision import fast_products
 from training.recipe import Recipe
 from training.teacher import FloatArray
 
@@ -30,10 +31,31 @@ class Losses:
     teacher: float
 
 
-class TokenTable:
-    """A trainable table of token vectors.
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """What is exported: the vector of token t is ``rows[row_of_token[t]] * weights[t]``.
 
-    The optimiser is Adam that touches only the tokens of the batch; moments of all others rest.
+    Attributes:
+        rows: ``(rows, dimensions) float32``.
+        row_of_token: ``(vocabulary,) int32``.
+        weights: ``(vocabulary,) float32``.
+    """
+
+    rows: FloatArray
+    row_of_token: NDArray[np.int32]
+    weights: FloatArray
+
+    @property
+    def tokens(self) -> FloatArray:
+        """The vectors of all tokens: ``(vocabulary, dimensions) float32``."""
+        vectors: FloatArray = self.rows[self.row_of_token] * self.weights[:, None]
+        return vectors
+
+
+class TokenTable:
+    """A trainable table of token vectors: the vector of a token is its row times its weight.
+
+    At first every token has a row of its own and weight 1; ``share`` lets several have one row.
     """
 
     def __init__(self, start: FloatArray, targets: FloatArray, recipe: Recipe) -> None:
@@ -44,23 +66,50 @@ class TokenTable:
             targets: ``(texts, dimensions)``, unit L2 norm, the teacher's vectors.
             recipe: weights of the losses and of the optimiser.
         """
-        self._table = torch.from_numpy(start.copy())
-        self._mean = torch.zeros_like(self._table)
-        self._variance = torch.zeros_like(self._table)
+        self._rows = _Parameter(torch.from_numpy(start.copy()))
+        self._weights: _Parameter | None = None
+        self._row_of_token = np.arange(len(start), dtype=np.int32)
         self._targets = torch.from_numpy(targets)
         self._recipe = recipe
-        self._steps = 0
 
     @property
-    def vectors(self) -> FloatArray:
-        """The table as it stands: ``(vocabulary, dimensions) float32``."""
-        return np.asarray(self._table.numpy())
+    def vectors(self) -> TokenVectors:
+        """The table as it stands."""
+        rows = np.asarray(self._rows.values.numpy())
+        weights = (
+            np.ones(len(self._row_of_token), np.float32) if self._weights is None else self._weights.values.numpy()
+        )
+        return TokenVectors(rows, self._row_of_token, weights)
+
+    def share(self, row_of_token: NDArray[np.int32]) -> None:
+        """Give tokens rows in common: the mean direction of theirs, and each its norm as a weight.
+
+        Args:
+            row_of_token: ``(vocabulary,)``, see ``sharing.share_rows``; every row has a token.
+        """
+        vectors = self._rows.values
+        norms = vectors.norm(dim=1)
+        rows = torch.from_numpy(row_of_token.astype(np.int64))
+        count = int(rows.max()) + 1
+        directions = functional.normalize(
+            torch.zeros(count, vectors.shape[1]).index_add_(0, rows, functional.normalize(vectors))
+        )
+        # weights near one, so that one learning rate suits rows and weights
+        sums, tokens = torch.zeros(count).index_add_(0, rows, norms), torch.bincount(rows, minlength=count)
+        row_norms = sums / tokens
+        self._rows = _Parameter(directions * row_norms[:, None])
+        self._weights = _Parameter(torch.where(norms > 0, norms / row_norms[rows], 0.0))
+        self._row_of_token = row_of_token
 
     def step(self, batch: Batch, *, learning_rate: float) -> Losses:
         """Learn from one batch."""
         tokens, places = np.unique(np.concatenate([batch.left.tokens, batch.right.tokens]), return_inverse=True)
-        rows = torch.from_numpy(tokens)
-        vectors = self._table[rows].requires_grad_()
+        rows, row_places = np.unique(self._row_of_token[tokens], return_inverse=True)
+        chosen = [self._rows.chosen(rows)]
+        vectors = chosen[0][torch.from_numpy(row_places)]
+        if self._weights:
+            chosen.append(self._weights.chosen(tokens))
+            vectors = vectors * chosen[1][:, None]
         split = len(batch.left.tokens)
         left = _sums(vectors, places[:split], batch.left)
         right = _sums(vectors, places[split:], batch.right)
@@ -70,14 +119,15 @@ class TokenTable:
         for dimensions, weight in self._recipe.nested:
             contrast = contrast + weight * self._contrast(left[:, :dimensions], right[:, :dimensions], no_negatives)
         taught = self._teacher_loss(left, right, batch.teacher_rows)
-        (gradient,) = torch.autograd.grad(contrast + self._recipe.teacher_weight * taught, vectors)
-        self._update(rows, gradient, learning_rate)
+        gradients = torch.autograd.grad(contrast + self._recipe.teacher_weight * taught, chosen)
+        self._rows.update(rows, gradients[0], learning_rate)
+        if self._weights:
+            self._weights.update(tokens, gradients[1], learning_rate)
         return Losses(contrast.item(), taught.item())
 
     def _contrast(self, left: torch.Tensor, right: torch.Tensor, no_negatives: torch.Tensor) -> torch.Tensor:
         """Return how badly each side picks its partner among all of the other side (InfoNCE, both ways)."""
-        # a product in bfloat16 is off by less than a hundredth of a cosine, and many times as fast on matrix units
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_products():
             cosines = functional.normalize(left) @ functional.normalize(right).T
         # no cosine is above one, so nothing overflows, and one exponential serves both cross-entropies
         scores = self._recipe.scale * (cosines.float() - 1)
@@ -96,31 +146,45 @@ class TokenTable:
         )
         return 1 - near.mean() / 2
 
-    def _update(self, rows: torch.Tensor, gradient: torch.Tensor, learning_rate: float) -> None:
+
+class _Parameter:
+    """An array with Adam that touches only what a batch holds; the moments of all else rest."""
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self.values = values
+        self._mean = torch.zeros_like(values)
+        self._variance = torch.zeros_like(values)
+        self._steps = 0
+
+    def chosen(self, places: NDArray[np.integer]) -> torch.Tensor:
+        return self.values[torch.from_numpy(places)].requires_grad_()
+
+    def update(self, places: NDArray[np.integer], gradient: torch.Tensor, learning_rate: float) -> None:
         self._steps += 1
+        rows = torch.from_numpy(places)
         mean = self._mean[rows].lerp_(gradient, 1 - _BETAS[0])
         variance = self._variance[rows].mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
         self._mean[rows], self._variance[rows] = mean, variance
         rate = learning_rate / (1 - _BETAS[0] ** self._steps)
         scale = (variance / (1 - _BETAS[1] ** self._steps)).sqrt_().add_(_EPSILON)
-        self._table[rows] -= rate * mean / scale
+        self.values[rows] -= rate * mean / scale
 
 
 def starting_vectors(
-    directions: FloatArray, tokens: NDArray[np.int32], *, silent: Sequence[int], rng: np.random.Generator
+    directions: FloatArray, counts: NDArray[np.int64], *, silent: Sequence[int], rng: np.random.Generator
 ) -> FloatArray:
     """Return the table to start from: the teacher's directions, random ones where it has none, norms by rarity.
 
     Args:
         directions: ``(vocabulary, dimensions)``, unit L2 norm or zeros.
-        tokens: all tokens of the training texts, to count.
+        counts: ``(vocabulary,)``, how often each token stands in the training texts.
         silent: ids whose vectors are zero.
         rng: draws the directions that the teacher does not give.
     """
     random = rng.standard_normal(directions.shape, dtype=np.float32)
     random /= np.linalg.norm(random, axis=1, keepdims=True)
     start = np.where(directions.any(axis=1, keepdims=True), directions, random)
-    shares = np.bincount(tokens, minlength=len(directions)) / len(tokens)
+    shares = counts / counts.sum()
     norms = _START_NORM * (_MIN_START + _SIF / (_SIF + shares))
     norms[list(silent)] = 0
     return (start * norms[:, None]).astype(np.float32)

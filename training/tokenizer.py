@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from training.corpus import Group
+from training.recipe import WORD_SOURCES
 
 PAD, UNKNOWN, WORD_START = "[PAD]", "[UNK]", "▁"
 
 # Letters that writers leave out, add or mix up, folded so that both spellings meet: Arabic forms of alef,
-# yeh and teh marbuta (Larkey et al. 2007, "Light stemming for Arabic"), Greek accents and final sigma
-# (absent in capitals), Russian yo, Romanian comma below against cedilla, Hindi nasal signs.
+# yeh and teh marbuta (Larkey et al. 2007, "Light stemming for Arabic"), the yeh and kaf that Persian writes for
+# the Arabic ones, Greek accents and final sigma (absent in capitals), Russian yo, Romanian comma below against cedilla, Hindi nasal signs.
 _FOLDS = {
     "[أإآٱ]": "ا",
-    "ى": "ي",
+    "[ىی]": "ي",
+    "ک": "ك",
     "ة": "ه",
     "ά": "α",
     "έ": "ε",
@@ -63,7 +65,6 @@ _MAX_ROUNDS = 2
 # Share of the groups of a source that is used: names and titles would crowd out words.
 _SOURCE_SHARES = {"names": 0.1, "wikititles": 0.6}
 # Dictionary entries in Thai count more: where nothing marks words, they do.
-_WORD_LISTS = {"omw", "wiktionary", "wikititles", "cldr", "osm_presets"}
 _THAI_ENTRY_REPEATS = 6
 
 
@@ -150,7 +151,7 @@ def _training_texts(groups: Sequence[Group], rng: np.random.Generator) -> Iterat
             continue
         for language, variants in group.texts.items():
             by_language.setdefault(language, {}).update(dict.fromkeys(variants[:2]))
-            if language == "th" and group.source in _WORD_LISTS:
+            if language == "th" and group.source in WORD_SOURCES:
                 thai_entries.update(dict.fromkeys(v for v in variants if len(v) <= _MAX_PIECE_CHARACTERS))
     for language, distinct in sorted(by_language.items()):
         texts = list(distinct)

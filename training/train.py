@@ -20,19 +20,21 @@ from training.evaluate import Encoder, EvaluationSet, cross_lingual, evaluate
 from training.export import export
 from training.model import Losses, TokenTable, starting_vectors
 from training.recipe import Recipe
+from training.sharing import share_rows
 from training.teacher import FloatArray, Lesson
 from training.tokenizer import WORD_START, silent_tokens, tokens_of, train_tokenizer
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY_STEPS = 100
+_TOKENIZER_SEED, _TEACHER_SEED = 1, 2
 
 
 class Stages:
     """Keep what the slow stages before the training made, so that a stopped run goes on where it was.
 
     Args:
-        folder: made if missing; holds the files of one corpus, recipe and seed.
+        folder: made if missing; holds the files of one corpus and recipe.
         made_from: what the stages depend on; a folder made from anything else is refused.
 
     Raises:
@@ -47,9 +49,7 @@ class Stages:
         if not record.exists():
             record.write_text(wanted, encoding="utf-8")
         elif record.read_text(encoding="utf-8") != wanted:
-            raise TrainingError(
-                f"{folder} holds the stages of another corpus, recipe or seed; empty it or name another"
-            )
+            raise TrainingError(f"{folder} holds the stages of another corpus or recipe; empty it or name another")
 
     def tokenizer(self, make: Callable[[], Tokenizer]) -> Tokenizer:
         """Return the tokenizer, made at the first call."""
@@ -69,17 +69,16 @@ class Stages:
         return loaded
 
 
-def prepare(
-    groups: Sequence[Group], recipe: Recipe, *, stages: Stages, seed: int
-) -> tuple[Tokenizer, EncodedCorpus, Lesson]:
+def prepare(groups: Sequence[Group], recipe: Recipe, *, stages: Stages) -> tuple[Tokenizer, EncodedCorpus, Lesson]:
     """Learn the tokenizer, hear the teacher and encode the corpus.
 
-    Each stage draws from a generator of its own, so that a stage read from a file changes no other.
+    Each stage draws from a generator of its own, so that a stage read from a file changes no other. They are
+    the same for every seed of the training, which may so share them.
     """
     tokenizer = stages.tokenizer(
-        lambda: train_tokenizer(groups, vocabulary=recipe.vocabulary, rng=np.random.default_rng([seed, 1]))
+        lambda: train_tokenizer(groups, vocabulary=recipe.vocabulary, rng=np.random.default_rng(_TOKENIZER_SEED))
     )
-    texts = teacher.choose_texts(groups, np.random.default_rng([seed, 2]))
+    texts = teacher.choose_texts(groups, np.random.default_rng(_TEACHER_SEED))
     lesson = teacher.make_lesson(
         texts,
         stages.vectors("teacher_texts", lambda: teacher.read_texts(texts)),
@@ -124,16 +123,21 @@ def train(
         checkpoint_steps: steps between two checkpoints.
     """
     silent = silent_tokens(tokenizer)
-    start_rng, batch_rng = np.random.default_rng([seed, 3]), np.random.default_rng([seed, 4])
-    start = starting_vectors(lesson.tokens, corpus.tokens, silent=silent, rng=start_rng)
+    start_rng, batch_rng, share_rng = (np.random.default_rng([seed, stage]) for stage in (3, 4, 5))
+    counts = np.bincount(corpus.tokens, minlength=len(lesson.tokens))
+    start = starting_vectors(lesson.tokens, counts, silent=silent, rng=start_rng)
     table = TokenTable(start, lesson.targets, recipe)
     sampler = Sampler(corpus, recipe)
+    sharing_step = 1 + round(recipe.steps * (1 - recipe.sharing_share))
     started_s = time.monotonic()
     losses: list[Losses] = []
     with ThreadPoolExecutor(max_workers=1) as ahead:
         upcoming = ahead.submit(sampler.draw, batch_rng)
         for step in range(1, recipe.steps + 1):
             batch, upcoming = upcoming.result(), ahead.submit(sampler.draw, batch_rng)
+            if step == sharing_step and recipe.rows < recipe.vocabulary:
+                table.share(share_rows(table.vectors.tokens, counts, recipe, rng=share_rng))
+                logger.info("shared %d rows", len(table.vectors.rows))
             losses.append(table.step(batch, learning_rate=_learning_rate(recipe, step)))
             if step % _LOG_EVERY_STEPS == 0:
                 contrast, taught = np.mean([(loss.contrast, loss.teacher) for loss in losses], axis=0)

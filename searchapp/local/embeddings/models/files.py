@@ -15,7 +15,7 @@ from searchapp.local.embeddings.models.base import FloatArray, ModelError
 
 # safetensors names its types thus (https://github.com/huggingface/safetensors#format). numpy has no
 # bfloat16, and the library's numpy side refuses it: its 16 bits are read as integers, widened below.
-_NUMPY_TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "i1"}
+_NUMPY_TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "i1", "I32": "<i4", "I64": "<i8"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class StaticModel:
         self.fingerprint = fingerprint(folder)
         self.languages = languages(config)
         self._tokenizer = read_tokenizer(folder)
-        self._table, self._weights = _table_and_weights(folder, self._tokenizer)
+        self._table, self._row_of_token, self._weights = _vectors(folder, self._tokenizer)
         self.dimensions = self._table.shape[1]
 
     def encode(self, texts: Sequence[str]) -> Encoded:
@@ -75,7 +75,7 @@ class StaticModel:
         starts = ends - counts[filled]
         for begin in range(0, len(ids), _TOKENS_PER_BLOCK):
             block = ids[begin : begin + _TOKENS_PER_BLOCK]
-            vectors = self._table.rows(block)
+            vectors = self._table.rows(self._row_of_token[block])
             vectors *= self._weights[block, None]
             # the texts with a token in this block; the first and the last may reach beyond it
             first = np.searchsorted(ends, begin, side="right")
@@ -85,20 +85,28 @@ class StaticModel:
         return sums
 
 
-def _table_and_weights(folder: Path, tokenizer: Tokenizer) -> tuple[Tensor, FloatArray]:
+def _vectors(folder: Path, tokenizer: Tokenizer) -> tuple[Tensor, NDArray[np.intp], FloatArray]:
+    """Return the table of vectors, and the row and the weight of each token.
+
+    Tokens share rows if there is a ``mapping``, which model2vec calls vocabulary quantization.
+    """
     tensors = map_tensors(folder)
-    table = tensors.get("embeddings")
     vocabulary = tokenizer.get_vocab_size()
-    if table is None or len(table.shape) != 2 or table.shape[0] != vocabulary:
+    table, mapping, stored = tensors.get("embeddings"), tensors.get("mapping"), tensors.get("weights")
+    row_of_token = np.arange(vocabulary) if mapping is None else mapping.stored.astype(np.intp)
+    weights = np.ones(vocabulary, dtype=np.float32) if stored is None else stored.to_float32()
+    if table is None or len(table.shape) != 2 or (mapping is None and table.shape[0] != vocabulary):
         found = "none" if table is None else str(table.shape)
         raise ModelError("model_broken", f"embeddings of shape {found} for {vocabulary} tokens in {folder}")
-    stored = tensors.get("weights")
-    weights = np.ones(vocabulary, dtype=np.float32) if stored is None else stored.to_float32()
+    if not len(row_of_token) == len(weights) == vocabulary:
+        raise ModelError("model_broken", f"weights or mapping of another length than {vocabulary} tokens in {folder}")
+    if row_of_token.min(initial=0) < 0 or row_of_token.max(initial=0) >= table.shape[0]:
+        raise ModelError("model_broken", f"the mapping points outside of the embeddings in {folder}")
     unknown = _unknown_id(tokenizer)
     if unknown is not None:
         # model2vec takes unknown tokens out of a text; in a sum that is normalised, no weight is the same
         weights[unknown] = 0
-    return table, weights
+    return table, row_of_token, weights
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int | None:
