@@ -35,8 +35,10 @@ def main() -> None:
     parser.add_argument(
         "--without-share-alike",
         type=Path,
+        nargs="+",
+        default=[],
         metavar="SOURCES.tsv",
-        help="leave out sources whose licence in this table has a share-alike clause",
+        help="leave out sources whose licence in these tables has a share-alike clause",
     )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -49,7 +51,7 @@ def main() -> None:
 def _run(options: argparse.Namespace) -> None:
     fix_threads(options.threads)
     recipe = Recipe(steps=options.steps, batch_pairs=options.batch_pairs, vocabulary=options.vocabulary)
-    without = share_alike_sources(options.without_share_alike) if options.without_share_alike else set()
+    without = {source for table in options.without_share_alike for source in share_alike_sources(table)}
     stages = Stages(
         options.stages or options.out.with_name(f"{options.out.name}-stages"),
         {

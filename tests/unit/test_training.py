@@ -53,9 +53,17 @@ def test_corpus_broken_line_is_refused(tmp_path: Path) -> None:
 
 def test_share_alike_sources_are_found_by_licence(tmp_path: Path) -> None:
     table = tmp_path / "SOURCES.tsv"
-    table.write_text("source\tlicence\nwords\tCC BY-SA 3.0\nmanual\tMIT\n", encoding="utf-8")
+    licences = {
+        "words": "CC BY-SA 3.0",
+        "codes": "LGPL-2.1-or-later",
+        "wiki": "GPL-2.0",
+        "manual": "MIT",
+        "help": "MPL-2.0",
+    }
+    rows = "".join(f"{source}\t{licence}\n" for source, licence in licences.items())
+    table.write_text(f"source\tlicence\n{rows}", encoding="utf-8")
 
-    assert share_alike_sources(table) == {"words"}
+    assert share_alike_sources(table) == {"words", "codes", "wiki"}
 
 
 @pytest.mark.parametrize(
