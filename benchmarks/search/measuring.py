@@ -5,6 +5,8 @@ is asked once more on the clock of the thread's own work, which a busy machine h
 remembered.
 """
 
+import html
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -25,7 +27,7 @@ from searchapp.stopwatch import part, parts_timed
 WARM_UP = 5
 LIMIT = 10
 # What waits for another service on behalf of the question; the rest is the site's own.
-SERVICES = ("embed", "index", "embed-sentences")
+SERVICES = ("embed", "index")
 
 Times = dict[str, float]
 
@@ -63,6 +65,10 @@ def measure(questions: Sequence[str]) -> Measured:
         if response.status_code != 200:
             raise RuntimeError(f"the page answered {response.status_code}")
         passed["page"] = _server_timing(response["Server-Timing"])["page"]
+        after = re.search(r'hx-get="(/highlights/[^"]+)"', response.text)
+        if after is not None:
+            marks = page.get(html.unescape(after[1]))
+            passed["afterwards: highlights"] = sum(_server_timing(marks["Server-Timing"]).values())
         for times in (passed, worked):
             times["own"] = times["service"] - sum(times.get(f"- {name}", 0.0) for name in SERVICES) + times["page"]
         if number >= WARM_UP:
@@ -113,7 +119,7 @@ def _floor_parts(floor: _Floor, question: str, clock: Callable[[], float]) -> Ti
 
 def _parts(question: str, clock: Callable[[], float]) -> Times:
     with parts_timed(clock) as parts, part("rest"):
-        result = searching.search(question, AnonymousUser(), limit=LIMIT)
+        result = searching.search(question, AnonymousUser(), limit=LIMIT, is_folded=True, is_highlighted=False)
     if not result.hits:
         raise RuntimeError("the service found nothing")
     return {"service": sum(parts.values()), **{f"- {name}": took_ms for name, took_ms in parts.items()}}

@@ -1,11 +1,13 @@
 """One Qdrant collection that holds every passage of the site, in the vectors of one model."""
 
 import http
+import json
 import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from searchapp.errors import PermanentError, ServiceUnavailableError
 from searchapp.index.lexical import document_vector, query_vector, term_share
+
+JsonObject = dict[str, Any]
 
 DENSE = "dense"
 LEXICAL = "lexical"
@@ -28,12 +32,14 @@ PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams]
     "uploaded_at": models.PayloadSchemaType.INTEGER,
     "run": models.PayloadSchemaType.INTEGER,
 }
-# The size of the index goes into the scores as a logarithm: in a large one a minute's growth does not matter.
+# The size of the index goes into the scores as a logarithm: in one of so many points a minute's growth does not
+# matter, in a smaller one that of a shorter time.
 COUNT_LIFETIME_S = 60.0
 LARGE_INDEX_POINTS = 1_000
 # Qdrant's advice: 64 to 256 points a request; small ones let searches of the embedded engine in between.
 UPSERT_BATCH_POINTS = 64
 RETRIEVE_BATCH_POINTS = 256
+_LANGUAGE_ALONE = '["language"]'
 
 
 class VectorStoreUnavailableError(ServiceUnavailableError):
@@ -68,12 +74,24 @@ class Candidate:
     """Name a passage that the index found; only a live row makes it a hit.
 
     ``similarity`` is the cosine similarity to the question in [-1, 1], ``term_share`` about how much of
-    the question's words it holds, rare ones counting more, in [0, 1].
+    the question's words it holds, rare ones counting more, in [0, 1]. ``language`` is its own, or one of the
+    group of languages that it was found in.
     """
 
     id: uuid.UUID
     similarity: float
     term_share: float
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """A search: by what measure, where its scores go, in which pool, and the language of all in it if known."""
+
+    measure: str
+    scores: dict[str, float]
+    pool: JsonObject
+    language: str = ""
 
 
 class VectorIndex:
@@ -175,50 +193,51 @@ class VectorIndex:
         lexical = query_vector(text, language=text_language)
         if not collection_ids or (vector is None and not lexical.indices):
             return []
-        allowed: list[models.Condition] = [_any_of("collection_id", [str(item) for item in sorted(collection_ids)])]
+        allowed = [_is_any("collection_id", [str(item) for item in sorted(collection_ids)])]
         if languages:
-            allowed.append(_any_of("language", sorted(languages)))
+            allowed.append(_is_any("language", sorted(languages)))
         if kinds:
-            allowed.append(_any_of("kind", sorted(kinds)))
+            allowed.append(_is_any("kind", sorted(kinds)))
         if uploaded_since is not None:
-            allowed.append(models.FieldCondition(key="uploaded_at", range=models.Range(gte=uploaded_since)))
-        measures: list[tuple[list[float] | models.SparseVector, str]] = []
-        lanes: list[models.Prefetch] = []
+            allowed.append({"key": "uploaded_at", "range": {"gte": uploaded_since}})
+        similarities: dict[str, float] = {}
+        matches: dict[str, float] = {}
+        lanes: list[_Lane] = []
         if vector is not None:
-            dense = vector.tolist()
-            measures.append((dense, DENSE))
-            lanes += [
-                models.Prefetch(query=dense, using=DENSE, filter=pool, limit=limit) for pool in _pools(allowed, apart)
-            ]
+            near = _measure(vector.tolist(), DENSE)
+            lanes += [_Lane(near, similarities, pool, language) for pool, language in _pools(allowed, apart)]
         if lexical.indices:
-            measures.append((lexical, LEXICAL))
-            lanes.append(models.Prefetch(query=lexical, using=LEXICAL, filter=models.Filter(must=allowed), limit=limit))
-        # Each measure for what any lane finds: the second round of a request rescores the points of the first.
-        requests = [
-            models.QueryRequest(prefetch=lanes, query=query, using=using, limit=limit * len(lanes))
-            for query, using in measures
-        ]
+            alike = _measure({"indices": lexical.indices, "values": lexical.values}, LEXICAL)
+            lanes.append(_Lane(alike, matches, {"must": allowed}))
+        language_of: dict[str, str] = {}
         with _wrapped():
             try:
-                responses = self._client.query_batch_points(self.name, requests=requests)
+                for lane, points in zip(lanes, self._search(lanes, limit=limit), strict=True):
+                    for point in points:
+                        lane.scores[point["id"]] = point["score"]
+                        language_of[point["id"]] = lane.language or (point["payload"] or {}).get("language", "")
+                # The other measure of what only one found: of these points alone, which is much less than of all.
+                missing = [
+                    _Lane(lane.measure, lane.scores, {"must": [{"has_id": sorted(unmeasured)}]}, "known")
+                    for lane in (lanes[0], lanes[-1])
+                    if (unmeasured := language_of.keys() - lane.scores.keys())
+                ]
+                for lane, points in zip(missing, self._search(missing, limit=len(language_of)), strict=True):
+                    lane.scores.update({point["id"]: point["score"] for point in points})
                 point_count = self._point_count()
             except UnexpectedResponse as exc:
                 if exc.status_code == http.HTTPStatus.NOT_FOUND:
                     return []  # nothing has been indexed yet
                 raise
-        similarities: dict[str, float] = {}
-        matches: dict[str, float] = {}
-        for request, response in zip(requests, responses, strict=True):
-            scores = similarities if request.using == DENSE else matches
-            scores.update({str(found.id): float(found.score) for found in response.points})
         term_count = len(lexical.indices)
         return [
             Candidate(
                 uuid.UUID(point_id),
                 similarities.get(point_id, 0.0),
                 term_share(matches.get(point_id, 0.0), term_count=term_count, point_count=point_count),
+                language,
             )
-            for point_id in dict.fromkeys([*similarities, *matches])
+            for point_id, language in language_of.items()
         ]
 
     def vectors(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, NDArray[np.float32]]:
@@ -307,12 +326,34 @@ class VectorIndex:
             if exc.status_code not in (http.HTTPStatus.CONFLICT, http.HTTPStatus.BAD_REQUEST):
                 raise
 
+    def _search(self, lanes: "Sequence[_Lane]", *, limit: int) -> list[list[JsonObject]]:
+        """Return the points of each lane as the store writes them, with their language where it is not known.
+
+        Not by `query_batch_points`: to copy and check some hundred objects takes it longer than the store searches.
+        """
+        if not lanes:
+            return []
+        searches = ",".join(
+            f'{{{lane.measure},"filter":{json.dumps(lane.pool)},"limit":{limit},'
+            f'"with_payload":{"false" if lane.language else _LANGUAGE_ALONE}}}'
+            for lane in lanes
+        )
+        answer = self._client.http.client.request(
+            type_=dict[str, Any],
+            method="POST",
+            url="/collections/{collection_name}/points/query/batch",
+            path_params={"collection_name": self.name},
+            headers={"Content-Type": "application/json"},
+            content=f'{{"searches":[{searches}]}}',
+        )
+        return [found["points"] for found in answer["result"]]
+
     def _point_count(self) -> int:
         """Return about how many points there are, asked for once in a while."""
         now = time.monotonic()
-        if now > self._counted_until or self._counted < LARGE_INDEX_POINTS:
+        if now > self._counted_until:
             self._counted = self._client.count(self.name, exact=False).count
-            self._counted_until = now + COUNT_LIFETIME_S
+            self._counted_until = now + COUNT_LIFETIME_S * min(1.0, self._counted / LARGE_INDEX_POINTS)
         return self._counted
 
 
@@ -327,11 +368,22 @@ def _payload(point: Point) -> dict[str, str | int]:
     }
 
 
-def _pools(allowed: list[models.Condition], apart: Sequence[Collection[str]]) -> list[models.Filter]:
-    """Return a filter for each group of languages, and one for all others."""
-    groups: list[models.Condition] = [_any_of("language", sorted(group)) for group in apart]
-    rest = models.Filter(must=allowed, must_not=groups or None)
-    return [*(models.Filter(must=[*allowed, group]) for group in groups), rest]
+def _measure(query: object, using: str) -> str:
+    """Return the members of a search that say how near points are to a question, written once for all lanes."""
+    return f'"query":{json.dumps(query)},"using":"{using}"'
+
+
+def _pools(allowed: list[JsonObject], apart: Sequence[Collection[str]]) -> list[tuple[JsonObject, str]]:
+    """Return a filter for each group of languages with one of them, and one for all others."""
+    groups = [(_is_any("language", sorted(group)), min(group)) for group in apart]
+    rest: JsonObject = {"must": allowed}
+    if groups:
+        rest["must_not"] = [group for group, _language in groups]
+    return [*(({"must": [*allowed, group]}, language) for group, language in groups), (rest, "")]
+
+
+def _is_any(key: str, values: Sequence[str]) -> JsonObject:
+    return {"key": key, "match": {"any": list(values)}}
 
 
 def _any_of(key: str, values: Sequence[str]) -> models.FieldCondition:

@@ -30,13 +30,13 @@ def first_of_equals(texts: Sequence[str]) -> list[int]:
     return first
 
 
-def _pieces(text: str) -> frozenset[str]:
+def _pieces(text: str) -> set[str]:
     plain = " ".join(text.casefold().split())
     count = max(1, len(plain) - PIECE_CHARACTERS + 1)
-    return frozenset(plain[start : start + PIECE_CHARACTERS] for start in range(count))
+    return {plain[start : start + PIECE_CHARACTERS] for start in range(count)}
 
 
-def _resemblance(first: frozenset[str], second: frozenset[str]) -> float:
+def _resemblance(first: set[str], second: set[str]) -> float:
     if min(len(first), len(second)) < NEARLY_THE_SAME * max(len(first), len(second)):
         return 0.0
     return len(first & second) / len(first | second)

@@ -2,7 +2,7 @@
 
 clean -> find its language -> which generation of the index answers -> embed with the instruction
 -> points that the viewer may see: the nearest in each language on its own, and those that share its words
--> join to live rows -> rank -> keep one document from filling the page -> find the part that answers
+-> rank -> join to live rows -> keep one document from filling the page -> find the part that answers
 
 Without the embedding service the words alone answer, and the result says so.
 """
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 from django.conf import settings
@@ -68,12 +69,15 @@ SURE_LANGUAGE_CHARACTERS = 12
 FOLD_RESERVE = 10
 # So many languages are searched each on their own, those with the most documents; the rest share one lane.
 MAX_LANGUAGE_LANES = 12
-# Which languages there are is asked anew for every question of a small site; a large one has them for a minute.
+# So long a site of so many documents believes to know which languages there are, a smaller one for less: a new one
+# is found meanwhile in the lane that the rest share.
 LANGUAGES_LIFETIME_S = 60.0
 LARGE_SITE_DOCUMENTS = 1_000
 # A passage shorter than this is shown whole anyway.
 HIGHLIGHT_MIN_CHARACTERS = 60
 HIGHLIGHT_MAX_SENTENCES = 200
+# Rows are read of so many passages for each hit wanted, the best ones, and of more only where these do not suffice.
+ROWS_PER_HIT = 3
 # So many of the best passages go to a reranker; each costs it a run of its model.
 RERANK_PASSAGES = 30
 
@@ -274,6 +278,39 @@ def search(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedPassage:
+    """A passage with the span in its ``text`` that answers best, None where that is not known."""
+
+    chunk_id: uuid.UUID
+    text: str
+    highlight: tuple[int, int] | None
+
+
+def mark_passages(query: str, viewer: Viewer, chunk_ids: Sequence[uuid.UUID]) -> list[MarkedPassage]:
+    """Find the sentence that answers in each passage, for hits that are shown already.
+
+    Args:
+        query: the question, as it was searched for.
+        viewer: passages that this person may not see are left out.
+        chunk_ids: of passages, as hits name them.
+
+    Returns:
+        The passages that have a row, unmarked where the embedding service does not answer in time.
+    """
+    text = clean_text(query[: settings.MAX_QUERY_CHARACTERS])
+    answering = generations.live_row()
+    if not text or answering is None:
+        return []
+    embedder, vectors, _degraded = _embed(answering, text, _by_instruction(viewer, ()), Lanes.HYBRID)
+    if embedder is None or not vectors:
+        return []
+    rows = Chunk.objects.filter(document__collection__in=visible_to(viewer), pk__in=list(chunk_ids)).order_by()
+    texts = dict(rows.values_list("pk", "text"))
+    spans = _spans(embedder, list(texts.values()), next(iter(vectors.values())))
+    return [MarkedPassage(pk, passage, span) for (pk, passage), span in zip(texts.items(), spans, strict=True)]
+
+
 def keep_query(result: SearchResult, collections: AbstractCollection[str] = ()) -> None:
     """Keep a question that was answered, to ask it again of a new index; costs the answer nothing."""
     history.note_query(result.query, result.query_language, collections=list(collections))
@@ -336,6 +373,15 @@ class _Question:
 
 
 @dataclass(frozen=True, slots=True)
+class _Scored:
+    """A passage as the index found it, with what it is ranked by."""
+
+    chunk_id: uuid.UUID
+    evidence: Evidence
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Ranked:
     """A live passage in its place, before all that is shown of it is read."""
 
@@ -385,10 +431,12 @@ def _find(
                     apart=apart,
                     limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
                 )
-        found = _rerank(_rank(candidates, live, question, weights), live, question)
-        shown = _arrange(found, mode, is_folded=is_folded)[: limit + (FOLD_RESERVE if is_folded else 0)]
+        wanted = limit + (FOLD_RESERVE if is_folded else 0)
+        shown, is_whole = _choose(
+            _rank(candidates, question, weights), live, question, mode=mode, is_folded=is_folded, wanted=wanted
+        )
         hits = _read(shown, live)
-        if len(found) == len(candidates) and len(hits) == len(shown):
+        if is_whole and len(hits) == len(shown):
             break
     if not is_folded:
         return hits
@@ -407,12 +455,13 @@ def _languages_apart(question: _Question, wanted: AbstractCollection[str]) -> li
         rows = Document.objects.filter(live_version__isnull=False).order_by()
         counts = Counter(dict(rows.values_list("language").annotate(number=Count("pk"))))
         known = [language for language, _number in counts.most_common()]
-        is_large = counts.total() >= LARGE_SITE_DOCUMENTS
-        _languages_known = (time.monotonic() + LANGUAGES_LIFETIME_S if is_large else 0.0, known)
+        lifetime_s = LANGUAGES_LIFETIME_S * min(1.0, counts.total() / LARGE_SITE_DOCUMENTS)
+        _languages_known = (time.monotonic() + lifetime_s, known)
     groups = [question.own_languages, *(_alike(code) for code in known)]
     return [group for group in dict.fromkeys(groups) if not wanted or group & set(wanted)][:MAX_LANGUAGE_LANES]
 
 
+@cache
 def _alike(language: str) -> frozenset[str]:
     """Return the languages that count as one with this: both ways to write Chinese do."""
     return frozenset(
@@ -420,32 +469,67 @@ def _alike(language: str) -> frozenset[str]:
     )
 
 
-@part("join")
-def _rank(
-    candidates: Sequence[Candidate], live: QuerySet[Chunk], question: _Question, weights: Weights
-) -> list[_Ranked]:
-    """Return the candidates that have a row, best first."""
-    ids = [candidate.id for candidate in candidates]
-    fields = ("pk", "document_id", "language", "is_faq", "twins", "document__twins")
-    rows = live.filter(pk__in=ids).order_by().annotate(is_faq=~Q(question="")).values_list(*fields)
-    by_id = {row[0]: row for row in rows}
-    standing = [candidate for candidate in candidates if candidate.id in by_id]
+@part("rank")
+def _rank(candidates: Sequence[Candidate], question: _Question, weights: Weights) -> list[_Scored]:
+    """Return the candidates, best first."""
     evidence = [
         Evidence(
             candidate.similarity,
             candidate.term_share,
-            primary_language(by_id[candidate.id][2]),
-            by_id[candidate.id][2] in question.own_languages,
+            primary_language(candidate.language),
+            candidate.language in question.own_languages,
         )
-        for candidate in standing
+        for candidate in candidates
     ]
     scores = relevances(evidence, weights)
+    found = [
+        _Scored(candidate.id, passage, score)
+        for candidate, passage, score in zip(candidates, evidence, scores, strict=True)
+    ]
+    return sorted(found, key=lambda passage: -passage.score)
+
+
+def _choose(
+    ordered: Sequence[_Scored],
+    live: QuerySet[Chunk],
+    question: _Question,
+    *,
+    mode: Mode,
+    is_folded: bool,
+    wanted: int,
+) -> tuple[list[_Ranked], bool]:
+    """Return the passages to show, in the order of the mode, and whether all that were looked at have a row.
+
+    They are those that come of all rows, without all being read: most candidates only tell how near a language is.
+    """
+    # The other orders, and a reranker, may bring any passage to the front.
+    is_all_read = mode is not Mode.BEST or (question.is_reranked and get_reranker() is not None)
+    first = len(ordered) if is_all_read else wanted * ROWS_PER_HIT
+    while True:
+        best = ordered[:first]
+        # In place of a passage may stand its version in the question's language, which may be further down.
+        versions = [passage for passage in ordered[first:] if passage.evidence.is_own_language] if is_folded else []
+        ranked = _join([*best, *versions], live)
+        arranged = _arrange(_rerank(ranked, live, question), mode, is_folded=is_folded)
+        sure = {passage.chunk_id for passage in best}
+        if first >= len(ordered) or sum(passage.chunk_id in sure for passage in arranged) >= wanted:
+            return arranged[:wanted], len(ranked) == len(best) + len(versions)
+        first *= ROWS_PER_HIT
+
+
+@part("join")
+def _join(scored: Sequence[_Scored], live: QuerySet[Chunk]) -> list[_Ranked]:
+    """Return those passages that have a row."""
+    fields = ("pk", "document_id", "is_faq", "twins", "document__twins")
+    rows = live.filter(pk__in=[passage.chunk_id for passage in scored]).order_by()
+    by_id = {row[0]: row[1:] for row in rows.annotate(is_faq=~Q(question="")).values_list(*fields)}
     ranked: list[_Ranked] = []
-    for candidate, passage, score in zip(standing, evidence, scores, strict=True):
-        pk, document_id, _language, is_faq, row_twins, document_twins = by_id[candidate.id]
-        twins = row_twins if is_faq else document_twins
-        ranked.append(_Ranked(pk, document_id, is_faq, twins, passage, score))
-    return sorted(ranked, key=lambda passage: -passage.score)
+    for passage in scored:
+        if passage.chunk_id in by_id:
+            document_id, is_faq, row_twins, document_twins = by_id[passage.chunk_id]
+            twins = row_twins if is_faq else document_twins
+            ranked.append(_Ranked(passage.chunk_id, document_id, is_faq, twins, passage.evidence, passage.score))
+    return ranked
 
 
 @part("rerank")
@@ -562,26 +646,56 @@ def _with_twins(hits: list[Hit], ranked: Sequence[_Ranked], live: QuerySet[Chunk
 @part("join")
 def _read(ranked: Sequence[_Ranked], live: QuerySet[Chunk]) -> list[Hit]:
     """Return the hits for what is still there of the passages."""
-    chunks = live.select_related("document__collection").in_bulk([passage.chunk_id for passage in ranked])
-    return [_hit(chunks[passage.chunk_id], passage) for passage in ranked if passage.chunk_id in chunks]
+    rows = live.filter(pk__in=[passage.chunk_id for passage in ranked]).order_by()
+    by_id = {row[0]: row[1:] for row in rows.values_list(*_SHOWN_FIELDS)}
+    return [_hit(passage, *by_id[passage.chunk_id]) for passage in ranked if passage.chunk_id in by_id]
 
 
-def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
-    document = chunk.document
+# In the order in which `_hit` takes them.
+_SHOWN_FIELDS = (
+    "pk",
+    "document__title",
+    "document__kind",
+    "document__collection__slug",
+    "document__collection__name",
+    "document__source_name",
+    "language",
+    "question",
+    "text",
+    "heading_path",
+    "page",
+    "ordinal",
+)
+
+
+def _hit(
+    passage: _Ranked,
+    title: str,
+    kind: str,
+    collection_slug: str,
+    collection_name: str,
+    source_name: str,
+    language: str,
+    question: str,
+    text: str,
+    heading_path: list[str],
+    page: int | None,
+    ordinal: int,
+) -> Hit:
     return Hit(
-        chunk_id=chunk.pk,
-        document_id=document.pk,
-        title=document.title,
-        kind=document.kind,
-        collection_slug=document.collection.slug,
-        collection_name=document.collection.name,
-        source_name=document.source_name,
-        language=chunk.language,
-        question=chunk.question,
-        text=chunk.text,
-        heading_path=tuple(chunk.heading_path),
-        page=chunk.page,
-        ordinal=chunk.ordinal,
+        chunk_id=passage.chunk_id,
+        document_id=passage.document_id,
+        title=title,
+        kind=kind,
+        collection_slug=collection_slug,
+        collection_name=collection_name,
+        source_name=source_name,
+        language=language,
+        question=question,
+        text=text,
+        heading_path=tuple(heading_path),
+        page=page,
+        ordinal=ordinal,
         score=passage.score,
         evidence=passage.evidence,
         rerank_score=passage.rerank_score,
@@ -590,34 +704,45 @@ def _hit(chunk: Chunk, passage: _Ranked) -> Hit:
 
 @part("highlight")
 def _highlight(embedder: Embedder, hits: list[Hit], vectors: dict[str, NDArray[np.float32]]) -> list[Hit]:
-    """Mark the sentence of each long hit that is nearest to the question.
+    """Mark the sentence of each long hit that is nearest to the question."""
+    spans = _spans(embedder, [hit.text for hit in hits], next(iter(vectors.values())))
+    return [replace(hit, highlight=span) for hit, span in zip(hits, spans, strict=True)]
 
-    An extra: it has a time of its own, and without an answer in that time the hits stay as they are.
+
+def _spans(embedder: Embedder, passages: Sequence[str], query: NDArray[np.float32]) -> list[tuple[int, int] | None]:
+    """Return the span of the sentence nearest to a question for each passage; None for a short one.
+
+    An extra: it has a time of its own, and without an answer in that time there are none.
+
+    Args:
+        embedder: client of the service.
+        passages: their texts.
+        query: ``(dimensions,)`` float32, unit L2 norm.
     """
-    if not settings.HIGHLIGHT_TIMEOUT_MS or not hits:
-        return hits
-    query = next(iter(vectors.values()))
+    nothing: list[tuple[int, int] | None] = [None] * len(passages)
+    if not settings.HIGHLIGHT_TIMEOUT_MS:
+        return nothing
     spans: list[list[tuple[int, int]]] = []
     texts: list[str] = []
-    for hit in hits:
-        found = sentences(hit.text) if len(hit.text) > HIGHLIGHT_MIN_CHARACTERS else []
-        found = [(start, end) for start, end in found if clean_text(hit.text[start:end])]
-        if len(found) < 2 or len(texts) + len(found) > HIGHLIGHT_MAX_SENTENCES:
-            found = []
-        spans.append(found)
-        texts += [clean_text(hit.text[start:end]) for start, end in found]
+    for passage in passages:
+        found = sentences(passage) if len(passage) > HIGHLIGHT_MIN_CHARACTERS else []
+        cleaned = [(span, text) for span in found if (text := clean_text(passage[slice(*span)]))]
+        if len(cleaned) < 2 or len(texts) + len(cleaned) > HIGHLIGHT_MAX_SENTENCES:
+            cleaned = []
+        spans.append([span for span, _text in cleaned])
+        texts += [text for _span, text in cleaned]
     if not texts:
-        return hits
+        return nothing
     try:
         with part("embed-sentences"):
             embedded = embedder.embed_documents(texts, timeout_s=settings.HIGHLIGHT_TIMEOUT_MS / 1000)
     except (EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError) as exc:
         logger.info("no highlights: %s", exc)
-        return hits
-    marked: list[Hit] = []
+        return nothing
+    marked: list[tuple[int, int] | None] = []
     position = 0
-    for hit, found in zip(hits, spans, strict=True):
+    for found in spans:
         rows = embedded[position : position + len(found)]
         position += len(found)
-        marked.append(replace(hit, highlight=best_span(query, rows, found)) if found else hit)
+        marked.append(best_span(query, rows, found) if found else None)
     return marked

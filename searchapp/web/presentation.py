@@ -1,6 +1,7 @@
 """How things of the services look on a page."""
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
 from searchapp.models import Document
 from searchapp.ranking import Evidence
 from searchapp.services.reasons import sentence
-from searchapp.services.searching import Hit
+from searchapp.services.searching import Hit, MarkedPassage
 
 # A passage up to this long is shown whole; of a longer one, about this much around the highlight.
 EXCERPT_CHARACTERS = 480
@@ -69,6 +70,19 @@ class HitGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What changes on a page with the highlight of a passage that it shows.
+
+    ``whole`` is None where the passage is shown whole anyway; ``is_glimpse`` says that only a line of it is shown.
+    """
+
+    chunk_id: uuid.UUID
+    excerpt: Excerpt
+    whole: Excerpt | None
+    is_glimpse: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentRow:
     """A document in a list.
 
@@ -87,6 +101,20 @@ def group_hits(hits: Iterable[Hit]) -> list[HitGroup]:
     for hit in hits:
         groups.setdefault(hit.chunk_id if hit.question else hit.document_id, []).append(hit)
     return [HitGroup(group[0], tuple(group[1:])) for group in groups.values()]
+
+
+def marks(passages: Iterable[MarkedPassage], *, glimpses: Container[uuid.UUID]) -> list[Mark]:
+    """Return what changes with the highlights that were found."""
+    return [
+        Mark(
+            passage.chunk_id,
+            excerpt(passage.text, passage.highlight),
+            whole(passage.text, passage.highlight) if excerpt(passage.text, None).is_cut else None,
+            is_glimpse=passage.chunk_id in glimpses,
+        )
+        for passage in passages
+        if passage.highlight
+    ]
 
 
 def whole(text: str, highlight: tuple[int, int] | None) -> Excerpt:

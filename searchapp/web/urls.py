@@ -8,6 +8,7 @@ from searchapp.web.views import accounts, collections, doctor, documents, genera
 
 urlpatterns = [
     path("", search.search, name="search"),
+    path("highlights/", search.highlights, name="highlights"),
     path("collections/", collections.list_collections, name="collections"),
     path("new-collection/", collections.create_collection, name="create_collection"),
     path("collections/<slug:slug>/", documents.list_documents, name="collection"),

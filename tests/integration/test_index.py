@@ -73,3 +73,23 @@ def test_query_one_passage_in_a_hundred_allowed_finds_what_exact_search_finds(si
         answers = index.query(question, "", collection_ids=[7], limit=10)
         found += len({points[row].id for row in exact} & {candidate.id for candidate in answers})
     assert found >= 0.99 * 200
+
+
+def test_query_points_that_one_lane_alone_finds_have_both_measures(site: None, settings: Settings) -> None:
+    vectors = np.eye(3, 32, dtype=np.float32)
+    question = (0.9 * vectors[0] + 0.436 * vectors[1]).astype(np.float32)
+    texts = ["A suitcase on the train.", "A suitcase, a suitcase and a lounge.", "Nothing of it."]
+    points = [
+        Point(uuid.UUID(int=number + 1), uuid.uuid4(), 7, language, run=1, text=text)
+        for number, (text, language) in enumerate(zip(texts, ("en", "de", "fr"), strict=True))
+    ]
+    index = VectorIndex(settings.QDRANT_URL, "measures", api_key=settings.QDRANT_API_KEY)
+    index.ensure(32)
+    index.upsert(points, vectors)
+    found = {found.id.int: found for found in index.query(question, "lounge suitcase", collection_ids=[7], limit=1)}
+    assert found.keys() == {1, 2}  # the first is nearest, the second has the most words
+    assert found[1].similarity == pytest.approx(0.9, abs=1e-3)
+    assert found[2].similarity == pytest.approx(0.436, abs=1e-3)
+    assert 0 < found[1].term_share < found[2].term_share
+    apart = index.query(question, "lounge suitcase", collection_ids=[7], apart=[{"en"}, {"de"}], limit=1)
+    assert {(found.id.int, found.language) for found in apart} == {(1, "en"), (2, "de"), (3, "fr")}

@@ -1,5 +1,6 @@
 """The search page without a browser."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from searchapp.models import Collection, Document
+from searchapp.models import Chunk, Collection, Document
 from searchapp.services import indexing
 from searchapp.web.presentation import EXCERPT_CHARACTERS, excerpt, language_name, text_direction
 from tests.factories import index, upload
@@ -221,6 +222,45 @@ def test_search_replaced_document_still_in_work_keeps_its_examples(client: Clien
 def test_excerpt_short_text_is_whole() -> None:
     shown = excerpt("One. Two.", (5, 9))
     assert (shown.before, shown.marked, shown.after, shown.is_cut) == ("One. ", "Two.", "", False)
+
+
+LONG_TEXT = (
+    "# Travelling\n\nThe trains are painted dark blue. Every cabin has two beds and a window. "
+    "Lost suitcases are kept at the counter for two weeks. The conductor speaks four languages. "
+    "In winter the heating is on all night."
+)
+
+
+def test_search_by_htmx_answers_at_once_and_asks_for_the_highlights(client: Client, collection: Collection) -> None:
+    index(collection, LONG_TEXT)
+    assert "<mark>" in client.get("/", {"q": "我的行李箱丢了"}).text
+    page = client.get("/", {"q": "我的行李箱丢了"}, headers=HTMX).text
+    assert "<mark>" not in page
+    address = re.search(r'hx-get="(/highlights/[^"]+)" hx-trigger="load"', page)
+    assert address is not None
+    marks = client.get(html.unescape(address[1]), headers=HTMX).text
+    chunk_id = Chunk.objects.get().pk
+    assert f'<p id="excerpt-{chunk_id}" hx-swap-oob="innerHTML">' in marks
+    assert "<mark>Lost suitcases are kept at the counter for two weeks." in marks
+
+
+def test_highlights_of_passages_that_one_may_not_see_are_none(
+    client: Client, charlie: User, alice: User, restricted: Collection
+) -> None:
+    index(restricted, LONG_TEXT)
+    address = {"q": "suitcase", "passage": [str(Chunk.objects.get().pk), "no id"]}
+    for person, is_shown in ((alice, True), (charlie, False)):
+        client.force_login(person)
+        answer = client.get("/highlights/", address)
+        assert answer.status_code == 200
+        assert ("suitcases" in answer.text) is is_shown
+        assert ("<mark>" in answer.text) is is_shown
+
+
+@pytest.mark.parametrize("query", ["", "  ", "suitcase"])
+def test_highlights_of_nothing_are_none(client: Client, collection: Collection, query: str) -> None:
+    index(collection, LONG_TEXT)
+    assert "<mark>" not in client.get("/highlights/", {"q": query}).text
 
 
 @pytest.mark.parametrize("start", [0, 700, 1_990])

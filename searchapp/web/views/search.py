@@ -1,7 +1,9 @@
 """The search page."""
 
 import logging
+import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +21,7 @@ from searchapp.services import facets, generations, searching
 from searchapp.services.collections import visible_to
 from searchapp.services.reasons import sentence
 from searchapp.services.searching import Mode, QueryRejectedError
-from searchapp.web.presentation import STATUS_FILTERS, group_hits, kind_name, language_choices
+from searchapp.web.presentation import STATUS_FILTERS, group_hits, kind_name, language_choices, marks
 from searchapp.web.requests import HtmxRequest
 from searchapp.web.timing import server_timed
 
@@ -73,7 +75,17 @@ def search(request: HtmxRequest) -> HttpResponse:
     return response
 
 
-def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
+@require_safe
+@server_timed
+def highlights(request: HtmxRequest) -> HttpResponse:
+    """Mark the answering sentences of passages that a page shows already."""
+    shown, glimpses = _uuids(request.GET.getlist("passage")), _uuids(request.GET.getlist("glimpse"))
+    chunk_ids = [*shown, *glimpses][: settings.MAX_SEARCH_LIMIT]
+    passages = searching.mark_passages(request.GET.get("q", ""), request.user, chunk_ids)
+    return render(request, "search/_highlights.html", {"marks": marks(passages, glimpses=glimpses)})
+
+
+def _answer(request: HtmxRequest, context: dict[str, Any]) -> HTTPStatus:
     """Add the result, or the sentence that says why there is none."""
     try:
         context["result"] = searching.search(
@@ -85,6 +97,8 @@ def _answer(request: HttpRequest, context: dict[str, Any]) -> HTTPStatus:
             uploaded_since=facets.first_day(context["period"]) if context["period"] else None,
             mode=context["mode"],
             is_folded=True,
+            # A page that can ask again shows what was found at once, and the marks when they come.
+            is_highlighted=not request.htmx,
         )
         context["groups"] = group_hits(context["result"].hits)
     except QueryRejectedError as exc:
@@ -112,6 +126,15 @@ def _mode(value: str) -> Mode:
 def _is_settled(request: HttpRequest) -> bool:
     """Return whether a person has sent the question, rather than being in the middle of typing it."""
     return request.headers.get("HX-Trigger") != QUERY_FIELD
+
+
+def _uuids(values: Iterable[str]) -> list[uuid.UUID]:
+    """Return those values that are ids."""
+    found: list[uuid.UUID] = []
+    for value in values:
+        with suppress(ValueError):
+            found.append(uuid.UUID(value))
+    return found
 
 
 def _given(value: str) -> list[str]:
