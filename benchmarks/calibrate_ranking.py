@@ -9,8 +9,8 @@ EMBEDDING_MODEL where `--service` is given. Three things are printed for each ca
 - nDCG@10 of all languages at once and of one language at a time, and how often the first hit is in the
   question's language, for each set;
 - how much Recall@10 falls when the passages of another set in one other language are added;
-- with the best constants, the floors of a good answer: the highest that lose at most 5 % of the questions
-  that have an answer, against questions of the other sets, which have none.
+- with the best constants, the tests of a good answer, fitted to lose at most 5 % of the questions that have
+  an answer, against questions of the other sets, which have none.
 
 `--out` writes the profile for RANKING_FILE; for the built-in model its numbers go into ranking/profiles.py
 and ranking/relevance.py.
@@ -24,8 +24,8 @@ import secrets
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,17 @@ from searchapp.language import clean_text, detect, lexical_terms, primary_langua
 from searchapp.local.embeddings.models import load_model  # noqa: E402
 from searchapp.local.supervising.parts import SHIPPED_MODEL  # noqa: E402
 from searchapp.parsing import ParseLimits, parse  # noqa: E402
-from searchapp.ranking import NOISE_RANKS, Evidence, Profile, Weights, relevances, write_profile  # noqa: E402
+from searchapp.ranking import (  # noqa: E402
+    ANSWER_RANKS,
+    LEAST_BEHIND,
+    NOISE_RANKS,
+    AnswerTest,
+    Evidence,
+    Profile,
+    Weights,
+    relevances,
+    write_profile,
+)
 from searchapp.services import evaluating  # noqa: E402
 from searchapp.services.indexing import embedded_parts  # noqa: E402
 
@@ -274,24 +284,106 @@ def recall_10(measured: Measured, scores: Scores) -> float:
     return found / max(1, len(measured.relevant))
 
 
-def best_fits(measured: Measured, weights: Weights) -> list[tuple[float, bool]]:
-    """Return for each question how well its first hit fits, and whether that is in its own language."""
-    first = ranked(measured, weights).argmax(axis=1)
-    rows = np.arange(len(first))
-    fits = measured.similarities[rows, first] + weights.terms * measured.shares[rows, first]
-    return list(zip(fits.tolist(), measured.is_own[rows, first].tolist(), strict=True))
+@dataclass(frozen=True)
+class Best:
+    """The best passages of questions, as `ranking.answering` sees them.
+
+    ``features`` is ``(questions, ANSWER_RANKS, 4)``: similarity, share of words, how far above the noise of the
+    language and above the rest, NaN where that is not known; ``is_own`` is ``(questions, ANSWER_RANKS)``.
+    """
+
+    features: NDArray[np.float64]
+    is_own: NDArray[np.bool_]
 
 
-def floors(answerable: Iterable[tuple[float, bool]], foreign: Iterable[tuple[float, bool]]) -> tuple[float, float, str]:
-    """Return the floors for the own and another language, and what they do."""
-    answered, absent = list(answerable), list(foreign)
-    best = (0.0, 0.0, 0.0, 0.0)
-    for own, other in itertools.product(np.arange(0.1, 0.8, 0.01), repeat=2):
-        lost = float(np.mean([fit < (own if is_own else other) for fit, is_own in answered]))
-        seen = float(np.mean([fit < (own if is_own else other) for fit, is_own in absent]))
-        if lost <= MOST_LOST and seen > best[0]:
-            best = (seen, lost, float(own), float(other))
-    return best[2], best[3], f"{best[1]:.1%} of answerable lost, {best[0]:.1%} of absent topics recognised"
+def best_passages(measured: Measured, weights: Weights) -> Best:
+    """Return what tells an answer of the first passages for each question."""
+    relevance = ranked(measured, weights)
+    order = np.argsort(-relevance, axis=1, kind="stable")
+    rows = np.arange(len(order))[:, None]
+    first = order[:, :ANSWER_RANKS]
+    noise = np.full(relevance.shape, np.nan)
+    for code in set(measured.languages):
+        columns = np.flatnonzero(measured.languages == code)
+        if len(columns) >= NOISE_RANKS.start + LEAST_BEHIND:
+            level = np.sort(measured.similarities[:, columns], axis=1)[:, ::-1][:, NOISE_RANKS].mean(axis=1)
+            noise[:, columns] = level[:, None]
+    rest = np.take_along_axis(relevance, order[:, NOISE_RANKS], axis=1).mean(axis=1, keepdims=True)
+    similarity = measured.similarities[rows, first]
+    features = [
+        similarity,
+        measured.shares[rows, first],
+        similarity - noise[rows, first],
+        relevance[rows, first] - rest,
+    ]
+    return Best(np.stack(features, axis=2).astype(np.float64), measured.is_own[rows, first])
+
+
+def answer_tests(
+    answerable: Sequence[Best], absent: Sequence[Best], *, most_lost: float = MOST_LOST
+) -> tuple[AnswerTest, AnswerTest]:
+    """Fit the tests of a good answer in the own and another language.
+
+    Sets count alike, however many questions they have. A question is represented by the passage of highest
+    similarity and share of words among its first; the least sums are then the highest that lose ``most_lost`` of the
+    answerable questions.
+    """
+    tests: dict[bool, AnswerTest] = {}
+    usual: dict[bool, NDArray[np.float64]] = {}
+    for is_own in (True, False):
+        chosen = [[_strongest(best, is_own=is_own) for best in group] for group in (answerable, absent)]
+        usual[is_own] = np.nanmean(np.concatenate(chosen[0]), axis=0)
+        parts = [np.where(np.isnan(part), usual[is_own], part) for group in chosen for part in group]
+        # answers one half of all, each set alike within its half
+        labels = [float(group is chosen[0]) for group in chosen for _part in group]
+        shares = [1 / len(group) / max(1, len(part)) for group in chosen for part in group]
+        sizes = [len(part) for part in parts]
+        found = _logistic(np.concatenate(parts), np.repeat(labels, sizes), np.repeat(shares, sizes))
+        tests[is_own] = AnswerTest(*found[:-1], *usual[is_own][2:], least=-found[-1])
+    # one shift of both, since a sum means the same chance in both
+    margins = [_margins(best, tests) for best in answerable]
+    order = np.argsort(np.concatenate(margins))
+    shares = np.concatenate([np.full(len(part), 1 / len(part) / len(margins)) for part in margins])[order]
+    shift = float(np.concatenate(margins)[order][np.searchsorted(np.cumsum(shares), most_lost)])
+    own, other = (_rounded(replace(tests[is_own], least=tests[is_own].least + shift)) for is_own in (True, False))
+    return own, other
+
+
+def _strongest(best: Best, *, is_own: bool) -> NDArray[np.float64]:
+    """Return the features of the strongest of the first passages, where it is or is not in the question's language."""
+    strongest = (best.features[..., 0] + 0.4 * best.features[..., 1]).argmax(axis=1)
+    rows = np.arange(len(strongest))
+    return best.features[rows, strongest][best.is_own[rows, strongest] == is_own]
+
+
+def _logistic(features: NDArray[np.float64], labels: NDArray[np.float64], shares: NDArray[np.float64]) -> list[float]:
+    """Fit by Newton's method with a slight ridge: the weights of the features, then the constant."""
+    mean, spread = features.mean(axis=0), features.std(axis=0)
+    points = np.column_stack([(features - mean) / spread, np.ones(len(features))])
+    shares = shares / shares.mean()
+    fitted = np.zeros(points.shape[1])
+    for _ in range(30):
+        chances = 1 / (1 + np.exp(-points @ fitted))
+        slope = points.T @ (shares * (labels - chances)) - 0.01 * fitted
+        curve = (points.T * (shares * chances * (1 - chances))) @ points + 0.01 * np.eye(len(fitted))
+        fitted += np.linalg.solve(curve, slope)
+    plain = fitted[:-1] / spread
+    return [*plain.tolist(), float(fitted[-1] - plain @ mean)]
+
+
+def _margins(best: Best, tests: dict[bool, AnswerTest]) -> NDArray[np.float64]:
+    """Return by how much the best of the first passages of each question is above the least."""
+    margins = []
+    for is_own, test in tests.items():
+        usual = [0, 0, test.usual_above_noise, test.usual_above_rest]
+        features = np.where(np.isnan(best.features), usual, best.features)
+        sums = features @ [test.similarity, test.terms, test.above_noise, test.above_rest] - test.least
+        margins.append(np.where(best.is_own == is_own, sums, -np.inf))
+    return np.asarray(np.maximum(*margins).max(axis=1))
+
+
+def _rounded(test: AnswerTest) -> AnswerTest:
+    return AnswerTest(*(round(value, 3) for value in astuple(test)))
 
 
 def main() -> None:
@@ -335,15 +427,20 @@ def main() -> None:
         print("    falls", {name: round(fall, 3) for (name, _a, _b), fall in zip(floods, falls, strict=True)})
         results.append((mean - max(0.0, worst - 0.02), weights))
     weights = max(results, key=lambda result: result[0])[1]
-    answerable = [fit for one in measured for fit in best_fits(one, weights)]
-    foreign = [
-        fit
+    answerable = {one.name: best_passages(one, weights) for one in measured}
+    absent = {
+        (base.name, asker.name): best_passages(measure(_asked_by(base, asker), limit=limit), weights)
         for base, asker in itertools.permutations(sets, 2)
-        for fit in best_fits(measure(_asked_by(base, asker), limit=limit), weights)
-    ]
-    own, other, effect = floors(answerable, foreign)
-    profile = Profile(weights, round(own, 2), round(other, 2))
-    print(profile, effect, sep="\n")
+    }
+    profile = Profile(weights, *answer_tests(list(answerable.values()), list(absent.values())))
+    print(profile)
+    tests = {True: profile.own, False: profile.other}
+    lost = {name: float(np.mean(_margins(best, tests) < 0)) for name, best in answerable.items()}
+    seen = {pair: float(np.mean(_margins(best, tests) < 0)) for pair, best in absent.items()}
+    for name in answerable:
+        recognised = np.mean([share for (base, _asker), share in seen.items() if base == name])
+        print(f"    {name}: {lost[name]:.1%} of answerable lost, {recognised:.1%} of absent topics recognised")
+    print(f"    all sets alike: {np.mean(list(lost.values())):.1%} and {np.mean(list(seen.values())):.1%}")
     if arguments.out:
         write_profile(profile, arguments.out)
 

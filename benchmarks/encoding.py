@@ -2,7 +2,7 @@
 
     .venv/bin/uv venv --python 3.11 /tmp/encoding && .venv/bin/uv pip install --python /tmp/encoding/bin/python \
         --link-mode copy --group encoding
-    RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 /tmp/encoding/bin/python -m benchmarks.encoding demo [--model FOLDER] [--rounds 7]
+    RAYON_NUM_THREADS=1 OMP_NUM_THREADS=1 /tmp/encoding/bin/python -m benchmarks.encoding demo
 
 Both encode the same texts in turns: the questions of a set one at a time, as a search does, and its
 passages in batches, as indexing does; the variables keep both on one core. They must agree on every vector.

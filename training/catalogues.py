@@ -13,10 +13,6 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 
-_ARSC_STRING_POOL, _ARSC_PACKAGE, _ARSC_TYPE = 0x0001, 0x0200, 0x0201
-_ARSC_IS_UTF8, _ARSC_IS_SPARSE, _ARSC_IS_COMPLEX = 0x100, 1, 1
-_ARSC_NO_ENTRY, _ARSC_STRING = 0xFFFFFFFF, 0x03
-
 # Stands in a key before the English text, in catalogues whose keys are the English texts.
 ENGLISH_KEY = "\x04"
 
@@ -138,63 +134,6 @@ def read_pak(content: bytes) -> dict[str, list[str]]:
             texts[str(key)] = [content[start:end].decode("utf-8")]
         except UnicodeDecodeError:
             continue  # a compressed resource, no text
-    return texts
-
-
-def read_arsc(content: bytes) -> dict[str, dict[str, list[str]]]:
-    """Read the strings of an Android resource table: by language code, then by key.
-
-    The layout is that of ``androidfw/ResourceTypes.h``: a pool of strings, then packages of chunks, one for
-    each type of resource and configuration. Strings without a language are the English ones.
-    """
-    texts: dict[str, dict[str, list[str]]] = {}
-    pool: list[str] = []
-    ranges = [(12, len(content))]
-    while ranges:
-        start, stop = ranges.pop()
-        if start >= stop:
-            continue
-        kind, header, length = struct.unpack_from("<HHI", content, start)
-        ranges.append((start + length, stop))
-        if kind == _ARSC_STRING_POOL and not pool:
-            pool = _string_pool(content, start)
-        elif kind == _ARSC_PACKAGE:
-            ranges.append((start + header, start + length))
-        elif kind == _ARSC_TYPE:
-            network, language, region = struct.unpack_from("<I2s2s", content, start + 24)
-            if network == 0 and language < b"\x80" and not content[start + 9] & _ARSC_IS_SPARSE:
-                code = b"-".join(part for part in (language.strip(b"\0") or b"en", region.strip(b"\0")) if part)
-                known = texts.setdefault(code.decode("ascii"), {})
-                for key, text in _arsc_entries(content, start):
-                    known.setdefault(key, [pool[text]])
-    return texts
-
-
-def _arsc_entries(content: bytes, start: int) -> Iterator[tuple[str, int]]:
-    """Yield key and place in the pool of the plain strings in a chunk of one type and configuration."""
-    header, type_id, count, first = struct.unpack_from("<2xH4xB3xII", content, start)
-    for index, offset in enumerate(struct.unpack_from(f"<{count}I", content, start + header)):
-        if offset == _ARSC_NO_ENTRY:
-            continue
-        _, flags, _, _, value_type, value = struct.unpack_from("<HHIHxBI", content, start + first + offset)
-        if not flags & _ARSC_IS_COMPLEX and value_type == _ARSC_STRING:
-            yield f"{type_id}.{index}", value
-
-
-def _string_pool(content: bytes, start: int) -> list[str]:
-    header, _, count, _, flags, strings = struct.unpack_from("<2xHIIIII", content, start)
-    texts = []
-    for offset in struct.unpack_from(f"<{count}I", content, start + header):
-        place = start + strings + offset
-        if flags & _ARSC_IS_UTF8:
-            place += 2 if content[place] & 0x80 else 1  # the length in UTF-16 units
-            length, place = content[place], place + 1
-            if length & 0x80:
-                length, place = (length & 0x7F) << 8 | content[place], place + 1
-            texts.append(content[place : place + length].decode("utf-8", errors="replace"))
-        else:
-            (length,) = struct.unpack_from("<H", content, place)
-            texts.append(content[place + 2 : place + 2 + 2 * length].decode("utf-16-le", errors="replace"))
     return texts
 
 

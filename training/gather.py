@@ -298,14 +298,6 @@ SOURCES: Sequence[Source] = (
         note="names of countries, regions, currencies, languages",
     ),
 )
-# Android has all languages in one file.
-ANDROID = Source(
-    "android_framework",
-    [Package("deb", "android-framework-res", "1:10.0.0+r36-10")],
-    "Apache-2.0",
-    r"resources\.arsc$",
-    catalogues.read_arsc,
-)
 # Dictionaries of FreeDict: their languages are in the package's name.
 DICTIONARIES = Source(
     "freedict",
@@ -402,17 +394,6 @@ def gather_dictionaries(source: Source, cache: Path) -> Groups:
     return fold(groups)
 
 
-def gather_android(source: Source, cache: Path) -> Groups:
-    """Return the groups of a package whose only table of strings holds all languages."""
-    ((_, content),) = members(download(source.packages[0], cache), re.compile(source.files))
-    page: dict[str, Catalogue] = {}
-    for code, texts in catalogues.read_arsc(content).items():
-        language = _CODES.get(code.lower())
-        if language and len(texts) > len(page.get(language, {})):
-            page[language] = texts
-    return fold(_join(page, source.mnemonics))
-
-
 def _join(page: Mapping[str, Catalogue], mnemonics: str) -> Iterator[dict[str, list[str]]]:
     """Yield the groups of one page: the texts under one key, clean."""
     tidy = functools.partial(clean, mnemonics=mnemonics)
@@ -459,7 +440,6 @@ def main() -> None:
     with part.open("w", encoding="utf-8") as out:
         for source, read in (
             *((source, gather) for source in SOURCES),
-            (ANDROID, gather_android),
             (DICTIONARIES, gather_dictionaries),
         ):
             if options.only and source.name not in options.only:

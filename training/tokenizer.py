@@ -19,8 +19,9 @@ from training.recipe import WORD_SOURCES
 PAD, UNKNOWN, WORD_START = "[PAD]", "[UNK]", "▁"
 
 # Letters that writers leave out, add or mix up, folded so that both spellings meet: Arabic forms of alef,
-# yeh and teh marbuta (Larkey et al. 2007, "Light stemming for Arabic"), the yeh and kaf that Persian writes for
-# the Arabic ones, Greek accents and final sigma (absent in capitals), Russian yo, Romanian comma below against cedilla, Hindi nasal signs.
+# yeh and teh marbuta (Larkey et al. 2007, "Light stemming for Arabic"), the yeh and kaf of Persian, Greek
+# accents and final sigma (absent in capitals), Russian yo, Romanian comma below against cedilla, Hindi
+# nasal signs.
 _FOLDS = {
     "[أإآٱ]": "ا",
     "[ىی]": "ي",

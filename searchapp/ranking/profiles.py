@@ -5,47 +5,49 @@ measuring: ``benchmarks/calibrate_ranking.py`` writes them for any embedding ser
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from searchapp.ranking.relevance import Evidence, Weights, fit
-
-# A question has a good answer if one of the first so many passages is one.
-ANSWER_RANKS = 3
+from searchapp.ranking.answering import ANSWER_RANKS, AnswerTest, Surroundings
+from searchapp.ranking.relevance import Evidence, Weights
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """The constants for one model.
 
-    ``floor_own`` and ``floor_other`` are the least `fit` of a good answer in the question's own language
-    and in another; 0 where it was never measured, and then every passage counts as good.
+    ``own`` and ``other`` tell a good answer in the question's own language and in another; where they were never
+    measured, every passage counts as good.
     """
 
     weights: Weights = field(default_factory=Weights)
-    floor_own: float = 0.0
-    floor_other: float = 0.0
+    own: AnswerTest = field(default_factory=AnswerTest)
+    other: AnswerTest = field(default_factory=AnswerTest)
 
-    def has_answer(self, evidence: list[Evidence]) -> bool:
-        """Return whether one of the best passages, best first, is a good answer."""
+    def has_answer(self, best: Iterable[tuple[Evidence, float]], around: Surroundings) -> bool:
+        """Return whether one of the best passages is a good answer.
+
+        Args:
+            best: passages with their relevance, best first.
+            around: what else was found.
+        """
         return any(
-            fit(passage, self.weights) >= (self.floor_own if passage.is_own_language else self.floor_other)
-            for passage in evidence[:ANSWER_RANKS]
+            (self.own if passage.is_own_language else self.other).passes(passage, relevance, around)
+            for passage, relevance in islice(best, ANSWER_RANKS)
         )
 
 
-# By the name under which a service serves the model. At these floors 3.5 of 100 answerable questions of the development
-# sets are lost, and 57 of 100 from another set are recognised (docs/evaluation.md).
-_PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
-    {"multilingual-static": Profile(floor_own=0.41, floor_other=0.23)}
-)
+# By the name under which a service serves the model. What share of questions these lose and recognise is in
+# docs/evaluation.md.
+_PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({"multilingual-static": Profile()})
 
 
 def profile_of(model: str) -> Profile:
-    """Return the constants for a model; for one that was never measured, those of the built-in one without floors."""
+    """Return the constants for a model; for one that was never measured, the weights of the built-in one."""
     return _PROFILES.get(model, Profile())
 
 
@@ -58,10 +60,14 @@ def read_profile(path: Path) -> Profile:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        weights = Weights(**{name: float(value) for name, value in values.pop("weights").items()})
-        return Profile(weights, **{name: float(value) for name, value in values.items()})
+        parts = {"weights": Weights, "own": AnswerTest, "other": AnswerTest}
+        return Profile(**{name: make(**_floats(values[name])) for name, make in parts.items()})
     except (AttributeError, KeyError, TypeError) as exc:
         raise ValueError(f"{path} is no ranking profile: {exc}") from exc
+
+
+def _floats(values: Mapping[str, str | float]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
 
 
 def write_profile(profile: Profile, path: Path) -> None:

@@ -85,14 +85,24 @@ def fit(passage: Evidence, weights: Weights) -> float:
 
 
 def _noise(evidence: Sequence[Evidence], weights: Weights) -> dict[str, float]:
-    """Return for each language the similarity that its passages have to the question without answering it."""
+    """Return for each language the noise that is taken off its passages."""
+    noise = noise_of_languages(evidence, least_passages=NOISE_RANKS.start + 1)
+    least = max(noise.values(), default=weights.noise_spread) - weights.noise_spread
+    return {passage.language: max(noise.get(passage.language, least), least) for passage in evidence}
+
+
+def noise_of_languages(evidence: Sequence[Evidence], *, least_passages: int) -> dict[str, float]:
+    """Return the similarity that the passages of a language have to the question without answering it.
+
+    Args:
+        evidence: as for `relevances`.
+        least_passages: a language with fewer is left out; more than the first of `NOISE_RANKS`.
+    """
     similarities: dict[str, list[float]] = defaultdict(list)
     for passage in evidence:
         similarities[passage.language].append(passage.similarity)
-    noise = {
-        language: float(np.mean(nearest))
+    return {
+        language: float(np.mean(sorted(values, reverse=True)[NOISE_RANKS]))
         for language, values in similarities.items()
-        if (nearest := sorted(values, reverse=True)[NOISE_RANKS])
+        if len(values) >= least_passages
     }
-    least = max(noise.values(), default=weights.noise_spread) - weights.noise_spread
-    return {language: max(noise.get(language, least), least) for language in similarities}

@@ -44,14 +44,17 @@ from searchapp.index import Candidate
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED, clean_text, detect, primary_language, sentences
 from searchapp.models import Chunk, Document, IndexGeneration
 from searchapp.ranking import (
+    ANSWER_RANKS,
     NOISE_RANKS,
     UNBALANCED,
     Evidence,
+    Surroundings,
     Weights,
     best_span,
     first_of_equals,
     limit_per_group,
     relevances,
+    surroundings,
 )
 from searchapp.reranking import RerankFailedError
 from searchapp.services import generations, history, query_cache
@@ -256,13 +259,15 @@ def search(
         is_reranked=options == PRODUCT_OPTIONS,
     )
     hits: list[Hit] = []
+    is_answered = not vectors
     if answering is None:
         generations.ask_vector_store()  # that nothing is found is only true if there is something that could be asked
     else:
         filters = _Filters(tuple(languages), tuple(kinds), uploaded_since)
-        hits = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
-    best_first = sorted(hits, key=lambda hit: -hit.score)
-    is_answered = not vectors or get_profile(answering).has_answer([hit.evidence for hit in best_first])
+        hits, around = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
+        best_first = sorted(hits, key=lambda hit: -hit.score)
+        best = [(hit.evidence, hit.score) for hit in best_first[:ANSWER_RANKS]]
+        is_answered = not vectors or get_profile(answering).has_answer(best, around)
     if is_highlighted and vectors and embedder is not None:
         hits = _highlight(embedder, hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)
@@ -404,8 +409,8 @@ def _find(
     mode: Mode,
     is_folded: bool,
     limit: int,
-) -> list[Hit]:
-    """Return the live hits in the order of the mode.
+) -> tuple[list[Hit], Surroundings]:
+    """Return the live hits in the order of the mode, and what else was found.
 
     A document that is replaced between the index's answer and the join leaves a candidate without a
     row; its new passages are then in the index, so asking once more finds them.
@@ -432,15 +437,14 @@ def _find(
                     limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
                 )
         wanted = limit + (FOLD_RESERVE if is_folded else 0)
-        shown, is_whole = _choose(
-            _rank(candidates, question, weights), live, question, mode=mode, is_folded=is_folded, wanted=wanted
-        )
+        ordered, around = _rank(candidates, question, weights)
+        shown, is_whole = _choose(ordered, live, question, mode=mode, is_folded=is_folded, wanted=wanted)
         hits = _read(shown, live)
         if is_whole and len(hits) == len(shown):
             break
-    if not is_folded:
-        return hits
-    return _with_twins(_without_duplicates(hits)[:limit], shown, live)
+    if is_folded:
+        hits = _with_twins(_without_duplicates(hits)[:limit], shown, live)
+    return hits, around
 
 
 _languages_known: tuple[float, list[str]] = (0.0, [])
@@ -470,8 +474,8 @@ def _alike(language: str) -> frozenset[str]:
 
 
 @part("rank")
-def _rank(candidates: Sequence[Candidate], question: _Question, weights: Weights) -> list[_Scored]:
-    """Return the candidates, best first."""
+def _rank(candidates: Sequence[Candidate], question: _Question, weights: Weights) -> tuple[list[_Scored], Surroundings]:
+    """Return the candidates, best first, and what they say of each other."""
     evidence = [
         Evidence(
             candidate.similarity,
@@ -486,7 +490,7 @@ def _rank(candidates: Sequence[Candidate], question: _Question, weights: Weights
         _Scored(candidate.id, passage, score)
         for candidate, passage, score in zip(candidates, evidence, scores, strict=True)
     ]
-    return sorted(found, key=lambda passage: -passage.score)
+    return sorted(found, key=lambda passage: -passage.score), surroundings(evidence, scores)
 
 
 def _choose(

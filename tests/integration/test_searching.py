@@ -11,7 +11,7 @@ from searchapp.errors import PermanentError
 from searchapp.index import VectorStoreUnavailableError
 from searchapp.models import Collection, Document
 from searchapp.models.knowledge import Visibility
-from searchapp.ranking import Profile, Weights, write_profile
+from searchapp.ranking import AnswerTest, Profile, Weights, write_profile
 from searchapp.services.searching import Lanes, Mode, QueryRejectedError, SearchOptions, search
 from tests.factories import CollectionFactory, UserFactory, index
 from tests.integration.conftest import forget_backends
@@ -264,7 +264,7 @@ def test_search_ranking_file_sets_the_floors_and_a_broken_one_is_named(
     library: Collection, settings: Settings, tmp_path: Path
 ) -> None:
     path = tmp_path / "ranking.json"
-    write_profile(Profile(floor_own=2.0, floor_other=2.0), path)
+    write_profile(Profile(own=AnswerTest(least=1.0), other=AnswerTest(least=1.0)), path)
     settings.RANKING_FILE = str(path)
     forget_backends()
     assert not search("lost suitcase", AnonymousUser()).is_answered

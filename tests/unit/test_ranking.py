@@ -7,14 +7,17 @@ import pytest
 
 from searchapp.ranking import (
     UNBALANCED,
+    AnswerTest,
     Evidence,
     Profile,
+    Surroundings,
     Weights,
     best_span,
     limit_per_group,
     profile_of,
     read_profile,
     relevances,
+    surroundings,
     write_profile,
 )
 
@@ -70,25 +73,49 @@ def test_relevances_below_the_noise_the_own_language_is_no_advantage() -> None:
     assert own == other
 
 
-def test_profile_answer_is_good_above_the_floor_of_its_language_among_the_first() -> None:
-    profile = Profile(floor_own=0.4, floor_other=0.3)
-    assert profile.has_answer([evidence(0.35)])
-    assert not profile.has_answer([evidence(0.35, is_own=True)])
-    assert profile.has_answer([evidence(0.35, is_own=True, words=0.3)])
+def test_profile_answer_is_good_by_the_test_of_its_language_among_the_first() -> None:
+    profile = Profile(own=AnswerTest(similarity=1, terms=0.4, least=0.4), other=AnswerTest(similarity=1, least=0.3))
+    nothing_else = Surroundings({}, None)
+
+    def has_answer(*best: Evidence) -> bool:
+        return profile.has_answer([(passage, 0.0) for passage in best], nothing_else)
+
+    assert has_answer(evidence(0.35))
+    assert not has_answer(evidence(0.35, is_own=True))
+    assert has_answer(evidence(0.35, is_own=True, words=0.3))
     weak = [evidence(0.1)] * 2
-    assert profile.has_answer([*weak, evidence(0.35)])
-    assert not profile.has_answer([*weak, *weak, evidence(0.35)])
-    assert not profile.has_answer([])
+    assert has_answer(*weak, evidence(0.35))
+    assert not has_answer(*weak, *weak, evidence(0.35))
+    assert not has_answer()
+
+
+def test_profile_answer_has_to_stand_out_where_that_is_known() -> None:
+    test = AnswerTest(above_noise=1, above_rest=1, usual_above_noise=0.1, usual_above_rest=0.1, least=0.2)
+    profile = Profile(own=test, other=test)
+    best = evidence(0.5)
+    crowd = [best, *[evidence(0.45) for _ in range(30)]]
+    alone = [best, *[evidence(0.2) for _ in range(30)]]
+    for found, is_answered in ((crowd, False), (alone, True), ([best], True)):
+        scores = [passage.similarity for passage in found]
+        assert profile.has_answer([(best, 0.5)], surroundings(found, scores)) is is_answered
+
+
+def test_surroundings_of_few_passages_say_nothing() -> None:
+    few = [evidence(0.5) for _ in range(12)]
+    assert surroundings(few, [0.5] * 12) == Surroundings({}, None)
+    enough = [*few, evidence(0.5, language="de"), *few]
+    assert surroundings(enough, [0.4] * 25) == Surroundings({"en": 0.5}, pytest.approx(0.4))
 
 
 def test_profile_of_unknown_model_calls_every_passage_good() -> None:
-    assert profile_of("multilingual-static").floor_own > 0
-    assert profile_of("some-other-model").has_answer([evidence(0.0)])
+    nothing_else = Surroundings({}, None)
+    assert not profile_of("multilingual-static").has_answer([(evidence(0.0), 0.0)], nothing_else)
+    assert profile_of("some-other-model").has_answer([(evidence(0.0), 0.0)], nothing_else)
 
 
 def test_read_profile_returns_what_was_written_and_refuses_anything_else(tmp_path: Path) -> None:
     path = tmp_path / "ranking.json"
-    profile = Profile(Weights(terms=0.3), floor_own=0.5, floor_other=0.2)
+    profile = Profile(Weights(terms=0.3), own=AnswerTest(similarity=2.5, least=0.5))
     write_profile(profile, path)
     assert read_profile(path) == profile
     for broken in ("[]", "{}", '{"weights": {"colour": 1}}', "no json"):
