@@ -6,6 +6,7 @@
 import base64
 import json
 import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,9 @@ class Service:
         answer_as: what becomes of a right answer's JSON.
         answer_all: answers everything in place of the service.
         overlong: the tokens from which a text is refused, None where the encoder takes all.
+        overlong_status: how it is refused.
+        shorten: what becomes of vectors that are asked for shorter.
+        headers: sent with every answer.
     """
 
     encode: Encode
@@ -94,6 +98,9 @@ class Service:
     answer_all: Callable[[str], Answer] | None = None
     pack: Callable[[Vectors], bytes] = lambda vector: vector.astype("<f4").tobytes()
     overlong: int | None = None
+    overlong_status: int = 400
+    shorten: Callable[[Vectors, int], Vectors] = lambda vectors, length: unit_rows(vectors[:, :length])
+    headers: dict[str, str] = field(default_factory=dict)
     rerank: Callable[[str, list[str]], list[float]] | None = None
     delay: threading.Event | None = None
     asked: int = 0
@@ -116,7 +123,7 @@ class Service:
         if path == f"{self.prefix}/rerank" and self.rerank:
             scores = self.rerank(fields["query"], fields["documents"])
             rows = [{"index": index, "score": score} for index, score in enumerate(scores)]
-            return _json(200, sorted(rows, key=lambda row: -row["score"]))
+            return _json(200, sorted(rows, key=lambda row: -(row["score"] or 0)))
         return _json(404, {"detail": "Not Found"})
 
     def _describe(self, path: str) -> Answer:
@@ -136,12 +143,13 @@ class Service:
             return _json(422, {"message": f"batch size {len(texts)} > maximum allowed batch size {self.most_items}"})
         counts = [len(ids) for ids in self.tokenize(texts)]
         if self.overlong and max(counts) >= self.overlong:
-            return _json(400, {"message": f"The input is longer than the context length ({self.overlong} tokens)."})
+            words = f"The input is longer than the context length ({self.overlong} tokens)."
+            return _json(self.overlong_status, {"message": words})
         if "dimensions" in fields and not self.takes_dimensions:
             return _json(400, {"message": "does not support matryoshka representation"})
         vectors = self.encode(texts)
         if "dimensions" in fields:
-            vectors = unit_rows(vectors[:, : fields["dimensions"]])
+            vectors = self.shorten(vectors, fields["dimensions"])
         packed = fields.get("encoding_format") == "base64"
         rows = [base64.b64encode(self.pack(row)).decode() if packed else row.tolist() for row in vectors]
         data = [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(rows)]
@@ -172,6 +180,8 @@ def serving(service: Service, *, certificate: Path | None = None) -> Iterator[st
             status, kind, content = service.answer(self.command, path, key, body)
             self.send_response(status)
             self.send_header("Content-Type", kind)
+            for name, value in service.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -225,6 +235,57 @@ def hanging_up() -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@contextmanager
+def never_accepting() -> Iterator[str]:
+    """Give the address of a port that takes no connection, as behind a firewall: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        waiting = []
+        for _number in range(4):
+            client = socket.socket()
+            client.settimeout(0)
+            client.connect_ex(listener.getsockname())
+            waiting.append(client)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            for client in waiting:
+                client.close()
+
+
+@contextmanager
+def broker(*, clock_s: float) -> Iterator[str]:
+    """Serve what the doctor asks a Redis for, with a clock of its own, and give the address."""
+    replies = {
+        b"TIME": f"*2\r\n${len(str(int(clock_s)))}\r\n{int(clock_s)}\r\n$1\r\n0\r\n".encode(),
+        b"INFO": b"$13\r\naof_enabled:1\r\n",
+        b"LLEN": b":0\r\n",
+        b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n",
+        b"CONFIG": b"%1\r\n$4\r\nsave\r\n$0\r\n\r\n",
+    }
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while count := self.rfile.readline():
+                words = []
+                for _number in range(int(count[1:])):
+                    length = int(self.rfile.readline()[1:])
+                    words.append(self.rfile.read(length + 2)[:-2])
+                self.wfile.write(replies.get(words[0].upper(), b"+OK\r\n"))
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
             thread.join()
 
 

@@ -406,3 +406,6 @@ def _wrapped() -> Iterator[None]:
         raise VectorStoreUnavailableError("vector_store_unavailable", str(exc)) from exc
     except (ResponseHandlingException, ApiException) as exc:
         raise VectorStoreUnavailableError("vector_store_unreachable", str(exc)) from exc
+    except ValueError as exc:
+        # Another program answers, or a proxy's page: what is asked meanwhile waits, as while nothing answers.
+        raise VectorStoreUnavailableError("vector_store_refused", f"no answer of Qdrant's: {exc}") from exc

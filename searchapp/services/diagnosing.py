@@ -5,8 +5,8 @@ fast form takes seconds; the full one asks the embedding service for minutes.
 """
 
 import logging
-import os
 import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -17,10 +17,12 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import Error as DatabaseFault
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Sum
 from django.utils import timezone, translation
+from kombu.exceptions import OperationalError
 
 from searchapp import celery
 from searchapp.backends import get_embedder, get_index
@@ -50,6 +52,8 @@ Progress = Callable[[str], None]
 HEARTBEAT_LIFETIME_S = 30
 PING_TIMEOUT_S = 2.0
 BROKER_TIMEOUT_S = 3
+# Written to see whether the broker takes writing: a replica, or one whose disk is full, answers but takes none.
+BROKER_PROBE = "isogloss:doctor"
 # An upload is indexed in seconds; what waits this long waits for something.
 LONG_WAIT = timedelta(minutes=10)
 FULL_DISK_BYTES = 500 * 2**20
@@ -59,6 +63,7 @@ CLOCK_TOLERANCE_S = 10
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "glusterfs"}
 )
+MOUNTS = Path("/proc/mounts")
 KEPT_REPORTS = 30
 # An examination that is still not done was killed.
 ABANDONED_AFTER = timedelta(minutes=30)
@@ -73,6 +78,7 @@ SITE_CODES: Mapping[str, Severity] = {
     "migrations_missing": E,
     "sqlite_on_network": W,
     "broker_unreachable": E,
+    "broker_refused": E,
     "broker_not_persistent": W,
     "workers_absent": E,
     "beat_absent": E,
@@ -124,7 +130,7 @@ class _Round:
     steps: list[PartStep] = field(default_factory=list)
 
     def find(self, part: str, code: str, evidence: str = "", /, **values: Value) -> None:
-        self.findings.append(Finding(code, SITE_CODES[code], values, evidence[:300], part))
+        self.findings.append(Finding(code, SITE_CODES[code], values, " ".join(evidence.split())[:300], part))
 
     def measure(self, part: str, **values: Value) -> None:
         self.measurements.setdefault(part, {}).update(values)
@@ -194,9 +200,11 @@ def diagnose(*, depth: Depth = "full", has_workers: bool = True, progress: Progr
             continue
         _make(found, part, check)
         is_database_down = is_database_down or any(item.code == "database_unreachable" for item in found.findings)
-    expectations = _expectations(
-        dimensions=settings.EMBEDDING_DIMENSIONS, index=None if is_database_down else _index_of_the_model()
-    )
+    try:
+        index = None if is_database_down else _index_of_the_model()
+        expectations = _expectations(dimensions=settings.EMBEDDING_DIMENSIONS, index=index)
+    except DatabaseFault:  # there are findings about it
+        expectations = _expectations(dimensions=settings.EMBEDDING_DIMENSIONS)
     examination = examine(
         configured_endpoint(), expectations=expectations, depth=depth, progress=lambda name: tell(f"embedding: {name}")
     )
@@ -337,7 +345,14 @@ def content_of_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def _make(found: _Round, part: str, check: Callable[[_Round], None]) -> None:
     before = len(found.findings)
-    check(found)
+    try:
+        check(found)
+    except DatabaseFault as exc:
+        # Tables that are missing are the database's fault, and so is its end in the middle of an examination.
+        if not any(item.part == "database" for item in found.findings):
+            found.find("database", "database_unreachable", str(exc))
+        found.steps.append(PartStep(part, Step(part, Outcome.SKIPPED)))
+        return
     is_found = len(found.findings) > before
     found.steps.append(PartStep(part, Step(part, Outcome.FOUND if is_found else Outcome.PASSED)))
 
@@ -348,9 +363,9 @@ def _check_database(found: _Round) -> None:
             cursor.execute("SELECT 1")
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except (DatabaseError, InterfaceError) as exc:
+    except DatabaseFault as exc:
         connection.close()
-        found.find("database", "database_unreachable", str(exc).strip())
+        found.find("database", "database_unreachable", str(exc))
         return
     if missing:
         names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _backwards in missing)
@@ -358,8 +373,8 @@ def _check_database(found: _Round) -> None:
         return
     try:
         Heartbeat.objects.update_or_create(name="doctor", defaults={"seen_at": timezone.now()})
-    except (DatabaseError, InterfaceError) as exc:
-        found.find("database", "database_read_only", str(exc).strip())
+    except DatabaseFault as exc:
+        found.find("database", "database_read_only", str(exc))
     found.measure("database", engine=connection.vendor)
     if connection.vendor == "sqlite":
         kind = _file_system(Path(str(connection.settings_dict["NAME"])))
@@ -377,8 +392,12 @@ def _check_disk(found: _Round) -> None:
     found.measure("disk", free_mb=free // 2**20)
     if free < LOW_DISK_BYTES:
         found.find("disk", "disk_full" if free < FULL_DISK_BYTES else "disk_low", free=free // 2**20)
-    if not os.access(folder, os.W_OK):
-        found.find("disk", "data_folder_read_only", str(folder))
+    try:
+        # Tried, not asked for: to root everything seems to be allowed, also on a disk that is mounted read-only.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        found.find("disk", "data_folder_read_only", str(exc))
 
 
 def _check_broker(found: _Round) -> None:
@@ -386,11 +405,14 @@ def _check_broker(found: _Round) -> None:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=BROKER_TIMEOUT_S, socket_connect_timeout=BROKER_TIMEOUT_S
         ) as broker:
-            broker.ping()
+            broker.set(BROKER_PROBE, "1", ex=BROKER_TIMEOUT_S)
             persistence: Any = broker.info("persistence")
             seconds, microseconds = broker.time()
             queued: Any = broker.llen(settings.CELERY_TASK_DEFAULT_QUEUE)
             keeps_snapshots = _keeps_snapshots(broker)
+    except (redis.AuthenticationError, redis.ResponseError) as exc:
+        found.find("broker", "broker_refused", str(exc))
+        return
     except (redis.RedisError, ValueError, OSError) as exc:
         found.find("broker", "broker_unreachable", str(exc) or "REDIS_URL is not set")
         return
@@ -427,7 +449,8 @@ def _check_vector_store(found: _Round) -> None:
         except IsoglossError as exc:
             found.find("vector_store", _store_code(exc), exc.detail)
         return
-    if code := generations.problem_of(generation):
+    # That no service is configured is a finding about the service.
+    if (code := generations.problem_of(generation)) in SITE_CODES:
         found.find("vector_store", code, model=generation.model)
     try:
         index = get_index(generation)
@@ -454,11 +477,11 @@ def _check_workers(found: _Round) -> None:
         found.measure("workers", seen_s_ago=round(age_s))
         return
     words = "never seen" if seen is None else f"last seen at {seen.seen_at:%Y-%m-%d %H:%M:%S} UTC"
-    if any(item.code == "broker_unreachable" for item in found.findings):
+    if any(item.code in ("broker_unreachable", "broker_refused") for item in found.findings):
         return  # the broker's fault says it all
     try:
         answers = celery.app.control.inspect(timeout=PING_TIMEOUT_S).ping() or {}
-    except (OSError, redis.RedisError) as exc:
+    except (OSError, redis.RedisError, OperationalError) as exc:
         found.find("workers", "workers_absent", f"{words}; {exc}")
         return
     if answers:
@@ -491,12 +514,14 @@ def _file_system(path: Path) -> str:
     """Return the type of the file system that holds a path, nothing where it cannot be known."""
     best, kind = "", ""
     try:
-        lines = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+        lines = MOUNTS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
     for line in lines:
         _device, mount, found, *_rest = line.split(" ")
-        if path.resolve().is_relative_to(mount) and len(mount) > len(best):
+        # A later mount at the same place lies over the earlier one. Blanks are written as \040 (man fstab).
+        mount = mount.replace("\\040", " ")
+        if path.resolve().is_relative_to(mount) and len(mount) >= len(best):
             best, kind = mount, found
     return kind
 
@@ -505,7 +530,11 @@ def _expectations(*, dimensions: int, index_dimensions: int = 0, index: IndexGen
     """Return what is expected of a service: of any, or of the one that an index was made with."""
     if index is None:
         return Expectations(dimensions=dimensions, index_dimensions=index_dimensions, text_tokens=_text_tokens())
-    frame = frame_of(get_embedder(index).family, index.model)
+    try:
+        frame = frame_of(get_embedder(index).family, index.model)
+    except IsoglossError:
+        # The service of the index is not configured, or does not answer: the examination itself says so.
+        return Expectations(dimensions=dimensions, index_dimensions=index.dimensions, text_tokens=_text_tokens())
     return Expectations(
         dimensions=dimensions,
         index_dimensions=index.dimensions,

@@ -104,6 +104,11 @@ _SENTENCES: Mapping[str, Sentences] = {
         _REFUSED,
         _("Correct the path of %(setting)s; it usually is /v1, without more. Found to answer: %(right)s"),
     ),
+    "url_redirect": (
+        _("%(setting)s leads to a redirect."),
+        _REFUSED,
+        _("Set %(setting)s=%(right)s, where it leads to: a redirect can lose the key and the texts on the way."),
+    ),
     "key_missing": (
         _("The service wants a key, and none is set."),
         _REFUSED,
@@ -113,6 +118,11 @@ _SENTENCES: Mapping[str, Sentences] = {
         _("The service refuses the key."),
         _REFUSED,
         _("Set %(prefix)s_API_KEY to the key that the service was started with (SGLang: --api-key)."),
+    ),
+    "key_unsendable": (
+        _("%(prefix)s_API_KEY has blanks, line ends or letters that no request can carry."),
+        _REFUSED,
+        _("Copy the key anew, without quotation marks and without what stands before and after it."),
     ),
     # what it serves
     "model_colon": (
@@ -129,6 +139,11 @@ _SENTENCES: Mapping[str, Sentences] = {
         _("The service answers to the name %(model)s, but does not list it. It may be another model."),
         _WRONG,
         _("Set %(prefix)s_MODEL to a name that it lists: %(served)s"),
+    ),
+    "model_differs": (
+        _("Asked for %(model)s, the service answers as %(served)s."),
+        _WRONG,
+        _("Set %(prefix)s_MODEL=%(served)s if that is the model you want; else see why the service takes another."),
     ),
     "not_embedding": (
         _("The server was not started for embeddings."),
@@ -166,6 +181,16 @@ _SENTENCES: Mapping[str, Sentences] = {
         _REFUSED,
         _("Update the service, or use another. A router in front may mix two models: name one of them."),
     ),
+    "vector_index": (
+        _("The answer does not say which vector belongs to which text: indexes are missing, doubled or no numbers."),
+        _REFUSED,
+        _("Update the service, or use another: each vector has to carry the index of its text, from 0 on."),
+    ),
+    "vector_form": (
+        _("Vectors are neither lists of numbers nor base64."),
+        _REFUSED,
+        _("Look for a proxy that rewrites answers, and for pooling turned off (llama.cpp: --pooling last, not none)."),
+    ),
     "vector_not_finite": (
         _("Vectors hold numbers that are none (NaN or infinite)."),
         _REFUSED,
@@ -195,6 +220,11 @@ _SENTENCES: Mapping[str, Sentences] = {
         _("Vectors asked for in base64, as the site does, are not the same as in plain numbers."),
         _WRONG,
         _("Update the service, or use another: base64 has to be little-endian float32."),
+    ),
+    "base64_unasked": (
+        _("The service answers in base64 where plain numbers were asked for."),
+        _HARMLESS,
+        _("Nothing on this site, which asks for base64. Other users of the service may not read it."),
     ),
     "dimensions_too_large": (
         _("EMBEDDING_DIMENSIONS is %(wanted)s, the model gives %(given)s."),
@@ -354,6 +384,11 @@ _SENTENCES: Mapping[str, Sentences] = {
         _("The broker does not answer."),
         _WAITING,
         _("Start Redis, and check REDIS_URL. Nothing is lost: workers go on when it is back."),
+    ),
+    "broker_refused": (
+        _("The broker refuses an ordinary request."),
+        _WAITING,
+        _("Its words are the evidence. Check password and number in REDIS_URL, and that it names no replica."),
     ),
     "broker_not_persistent": (
         _("Redis keeps nothing on disk."),

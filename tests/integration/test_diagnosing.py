@@ -4,20 +4,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+import redis
 from celery import Celery
+from celery.contrib.testing.worker import start_worker
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone, translation
 from pytest_django import Settings
 
-from searchapp import tasks
+from searchapp import celery, tasks
 from searchapp.embedding.doctor import CODES, Examination, Severity
 from searchapp.models import Collection, DoctorReport, Document, Heartbeat, IndexGeneration
 from searchapp.services import diagnosing, generations, remedies
@@ -74,6 +79,120 @@ def test_diagnose_services_that_are_down_are_each_named(working: None, settings:
     assert codes(diagnosing.diagnose(depth="fast")) == {"broker_unreachable", "vector_store_unreachable", "refused"}
 
 
+@pytest.fixture
+def writable_again(site: None) -> Iterator[None]:
+    yield
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA query_only = OFF")
+        else:
+            cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+
+
+def test_diagnose_database_that_takes_no_writing_is_named(working: None, writable_again: None) -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA query_only = ON")
+        else:
+            cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    assert codes(diagnosing.diagnose(depth="fast")) == {"database_read_only"}
+
+
+def test_diagnose_missing_migrations_are_named_and_counted(working: None) -> None:
+    applied = MigrationRecorder(connection)
+    name = max(name for app, name in applied.applied_migrations() if app == "searchapp")
+    applied.record_unapplied("searchapp", name)
+    try:
+        (finding,) = diagnosing.diagnose(depth="fast").findings
+    finally:
+        applied.record_applied("searchapp", name)
+    assert (finding.code, finding.values["count"], finding.evidence) == ("migrations_missing", 1, f"searchapp.{name}")
+
+
+def test_diagnose_sqlite_on_a_network_disk_is_a_warning(
+    working: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("the database is no file")
+    folder = str(Path(connection.settings_dict["NAME"]).resolve().parent).replace(" ", "\\040")
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 {folder} ext4 rw 0 0\nnas:/data {folder} nfs4 rw 0 0\n")
+    monkeypatch.setattr(diagnosing, "MOUNTS", mounts)
+    (finding,) = diagnosing.diagnose(depth="fast").findings
+    assert (finding.code, finding.values["kind"]) == ("sqlite_on_network", "nfs4")
+
+
+@pytest.fixture
+def redis_server(site: None, settings: Settings) -> Iterator[redis.Redis]:
+    """Give the broker of the tests, and put right afterwards what a test made wrong."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        yield client
+        client.replicaof("NO", "ONE")
+        client.config_set("appendonly", "yes")
+        client.config_set("requirepass", "")
+
+
+def test_diagnose_broker_that_keeps_nothing_is_a_warning(working: None, redis_server: redis.Redis) -> None:
+    redis_server.config_set("appendonly", "no")
+    assert codes(diagnosing.diagnose(depth="fast")) == {"broker_not_persistent"}
+
+
+def test_diagnose_broker_that_is_a_replica_is_named(working: None, redis_server: redis.Redis) -> None:
+    redis_server.replicaof("127.0.0.1", str(faults.closed_port()))
+    assert codes(diagnosing.diagnose(depth="fast")) == {"broker_refused"}
+
+
+def test_diagnose_broker_with_another_password_is_named(working: None, redis_server: redis.Redis) -> None:
+    redis_server.config_set("requirepass", "guess")
+    assert codes(diagnosing.diagnose(depth="fast")) == {"broker_refused"}
+
+
+def test_diagnose_broker_with_a_port_of_another_program_is_named(working: None, settings: Settings) -> None:
+    settings.REDIS_URL = settings.QDRANT_URL.replace("http://", "redis://") + "/0"
+    assert codes(diagnosing.diagnose(depth="fast")) == {"broker_unreachable"}
+
+
+@pytest.mark.parametrize("seconds", [-90, 90])
+def test_diagnose_clock_of_another_machine_is_compared(working: None, settings: Settings, seconds: int) -> None:
+    with faults.broker(clock_s=time.time() + seconds) as address:
+        settings.REDIS_URL = address
+        (finding,) = diagnosing.diagnose(depth="fast").findings
+    assert (finding.code, finding.values["other"]) == ("clock_skew", "broker")
+    assert 85 <= finding.values["seconds"] <= 95
+
+
+def test_diagnose_vector_store_that_is_another_program_is_named(working: None, settings: Settings) -> None:
+    page = faults.healthy(faults.tiny_qwen3(), answer_all=lambda path: (200, "text/html", b"<html>Log in</html>"))
+    with faults.serving(page) as address:
+        settings.QDRANT_URL = address
+        forget_backends()
+        assert codes(diagnosing.diagnose(depth="fast")) == {"vector_store_refused"}
+
+
+def test_diagnose_index_of_a_model_that_no_service_has_is_named(
+    working: None, collection: Collection, settings: Settings
+) -> None:
+    index(collection, "# Lost\n\nReport it.")
+    settings.EMBEDDING_MODEL = "another-model"
+    forget_backends()
+    assert "index_model_changed" in codes(diagnosing.diagnose(depth="fast"))
+
+
+def test_diagnose_index_of_other_weights_is_named(working: None, collection: Collection) -> None:
+    index(collection, "# Lost\n\nReport it.")
+    IndexGeneration.objects.update(error_code="index_model_drifted")
+    assert codes(diagnosing.diagnose(depth="fast")) == {"index_model_drifted"}
+
+
+def test_diagnose_without_an_embedding_service_under_a_full_index_says_so(
+    working: None, collection: Collection, settings: Settings
+) -> None:
+    index(collection, "# Lost\n\nReport it.")
+    settings.EMBEDDING_BASE_URL = ""
+    forget_backends()
+    assert codes(diagnosing.diagnose(depth="fast")) == {"address_missing"}
+
+
 def test_diagnose_vector_store_with_another_key_is_named(working: None, settings: Settings) -> None:
     settings.QDRANT_API_KEY = "guess"
     forget_backends()
@@ -83,6 +202,14 @@ def test_diagnose_vector_store_with_another_key_is_named(working: None, settings
 def test_diagnose_without_a_worker_it_is_missing(site: None) -> None:
     Heartbeat.objects.create(name=Heartbeat.MAINTENANCE, seen_at=timezone.now() - timedelta(minutes=5))
     assert codes(diagnosing.diagnose(depth="fast")) == {"workers_absent"}
+
+
+def test_diagnose_workers_that_nobody_sends_are_told_from_none(site: None) -> None:
+    Heartbeat.objects.create(name=Heartbeat.MAINTENANCE, seen_at=timezone.now() - timedelta(minutes=5))
+    with start_worker(celery.app, pool="threads", perform_ping_check=False, shutdown_timeout=30):
+        found = diagnosing.diagnose(depth="fast").findings
+    assert [finding.code for finding in found] == ["beat_absent"]
+    assert 300 <= found[0].values["seconds"] <= 330
 
 
 def test_diagnose_site_that_is_not_meant_to_run_looks_for_no_worker(site: None) -> None:
@@ -128,6 +255,11 @@ def test_diagnose_data_folder_without_room_is_named(working: None, monkeypatch: 
     assert codes(diagnosing.diagnose(depth="fast")) == {"disk_low"}
     monkeypatch.setattr(diagnosing, "FULL_DISK_BYTES", 2**62)
     assert codes(diagnosing.diagnose(depth="fast")) == {"disk_full"}
+
+
+def test_diagnose_data_folder_that_takes_no_writing_is_named(working: None, settings: Settings) -> None:
+    settings.DATA_DIR = Path("/proc/self/isogloss")  # takes none from anyone, root included
+    assert "data_folder_read_only" in codes(diagnosing.diagnose(depth="fast"))
 
 
 def test_diagnose_reranker_that_is_an_embedding_server_is_named(working: None, settings: Settings) -> None:
@@ -249,6 +381,15 @@ def test_doctor_json_of_a_healthy_site_is_200(client: Client, staff: User, worki
 # The command
 
 
+def addresses(settings: Settings) -> dict[str, str]:
+    """Return the environment that names the servers and the database of the tests."""
+    names = ("REDIS_URL", "QDRANT_URL", "QDRANT_API_KEY", "EMBEDDING_BASE_URL", "EMBEDDING_API_KEY", "EMBEDDING_MODEL")
+    named = {name: str(getattr(settings, name)) for name in names}
+    if connection.vendor == "sqlite":
+        return named | {"DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}"}
+    pytest.skip("the command would open the database of the site, not that of the tests")
+
+
 def run_doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "doctor", *arguments],
@@ -279,6 +420,51 @@ def test_doctor_command_never_prints_a_key() -> None:
         done = run_doctor("--fast", "--url", f"{address}/v1", "--api-key", "hunter2hunter2")
     assert done.returncode == 1
     assert "hunter2" not in done.stdout + done.stderr
+
+
+def down() -> dict[str, str]:
+    closed = f"127.0.0.1:{faults.closed_port()}"
+    return {
+        "REDIS_URL": f"redis://{closed}/0",
+        "QDRANT_URL": f"http://{closed}",
+        "EMBEDDING_BASE_URL": f"http://{closed}/v1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("database", "code"),
+    [
+        ("sqlite:///{folder}/empty.sqlite3", "migrations_missing"),
+        ("sqlite:///{folder}/missing/isogloss.sqlite3", "database_unreachable"),
+        ("sqlite:///{folder}/broken.sqlite3", "database_unreachable"),
+        ("postgres://user:word@127.0.0.1:{port}/isogloss", "database_unreachable"),
+    ],
+)
+def test_doctor_command_on_a_database_out_of_order_names_it_and_goes_on(
+    tmp_path: Path, database: str, code: str
+) -> None:
+    (tmp_path / "broken.sqlite3").write_bytes(b"not a database" * 1000)
+    address = database.format(folder=tmp_path, port=faults.closed_port())
+    done = run_doctor("--fast", "--json", **down(), DATA_DIR=str(tmp_path), DATABASE_URL=address)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    found = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert {code, "broker_unreachable", "refused"} <= found
+
+
+# What `manage.py serve` says at the start
+
+
+def test_doctor_command_at_the_start_says_in_one_line_what_is_wrong(site: None, settings: Settings) -> None:
+    closed = f"http://127.0.0.1:{faults.closed_port()}/v1"
+    done = run_doctor("--fast", "--start", **addresses(settings) | {"EMBEDDING_BASE_URL": closed})
+    assert done.returncode == 1
+    assert done.stdout == "something is wrong: embedding refused. The page /doctor/ says what to do.\n"
+
+
+def test_doctor_command_at_the_start_says_nothing_where_nothing_is_wrong(site: None, settings: Settings) -> None:
+    done = run_doctor("--fast", "--start", **addresses(settings))
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 # What is said

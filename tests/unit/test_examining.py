@@ -1,6 +1,7 @@
 """The examination of an embedding service: each fault is found by its code, and a service without fault has none."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from searchapp.embedding.doctor import (
     examine_reranker,
 )
 from searchapp.embedding.doctor.examining import FAST_CHECKS, FULL_CHECKS, Depth, run_checks
-from searchapp.embedding.doctor.samples import SENTENCES, VARIED
+from searchapp.embedding.doctor.samples import FAR_PAIRS, NEAR_PAIRS, SENTENCES, VARIED
 from searchapp.embedding.doctor.visit import Visit
 from searchapp.embedding.doctor.wire import Wire
 from searchapp.local.embeddings import EmbeddingModel, load_model
@@ -105,6 +106,18 @@ def test_examine_closed_port_is_refused() -> None:
     one(examine(Endpoint(f"http://127.0.0.1:{faults.closed_port()}/v1", MODEL_NAME)), "refused")
 
 
+@pytest.mark.parametrize(
+    "address", ["embeddings.example.org/v1", "http://", "http://[::1/v1", "http://127.0.0.1:99999/v1", "http://a b/v1"]
+)
+def test_examine_address_that_is_none_is_named(address: str) -> None:
+    one(examine(Endpoint(address, MODEL_NAME)), "address_invalid")
+
+
+def test_examine_port_behind_a_wall_is_unreachable() -> None:
+    with faults.never_accepting() as address:
+        one(examine(Endpoint(f"{address}/v1", MODEL_NAME, timeout_s=0.5)), "unreachable")
+
+
 def test_examine_unknown_host_is_dns() -> None:
     one(examine(Endpoint("http://embeddings.invalid/v1", MODEL_NAME)), "dns")
 
@@ -165,7 +178,36 @@ def test_examine_web_page_in_place_of_the_service_is_no_answer(tiny: Qwen3Model)
     one(examined(healthy(tiny, answer_all=lambda path: page)), "answer_unreadable")
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_examine_redirect_to_the_service_is_named_with_where_it_leads(tiny: Qwen3Model, status: int) -> None:
+    moved = (status, "text/html", b"Moved")
+    with serving(healthy(tiny)) as address:
+        service = healthy(tiny, answer_all=lambda path: moved, headers={"Location": f"{address}/v1/embeddings"})
+        assert one(examined(service), "url_redirect")["right"] == f"{address}/v1"
+
+
+def test_examine_redirect_to_a_login_is_a_wrong_address(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, answer_all=lambda path: (302, "text/html", b""), headers={"Location": "/login?next=%2F"})
+    found = examined(service)
+    one(found, "url_wrong_path")
+    assert "/login" in found.findings[0].evidence
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'"vectors"', b"null", b'{"data": {}}'])
+def test_examine_answer_of_anything_else_is_no_answer(tiny: Qwen3Model, body: bytes) -> None:
+    one(examined(healthy(tiny, answer_all=lambda path: (200, "application/json", body))), "answer_unreadable")
+
+
+def test_examine_answer_packed_wrongly_is_no_answer(tiny: Qwen3Model) -> None:
+    one(examined(healthy(tiny, headers={"Content-Encoding": "gzip"})), "answer_unreadable")
+
+
 # 3. The key
+
+
+@pytest.mark.parametrize("key", ["secret\n", " secret", "“secret”", "sec\x00ret"])
+def test_examine_key_that_no_header_takes_is_named(tiny: Qwen3Model, key: str) -> None:
+    one(examined(healthy(tiny, api_key="secret"), key=key), "key_unsendable")
 
 
 def test_examine_without_the_key_it_is_missing(tiny: Qwen3Model) -> None:
@@ -193,6 +235,21 @@ def test_examine_model_name_that_is_not_listed_is_a_warning(tiny: Qwen3Model) ->
 
 def test_examine_model_listed_by_its_path_is_the_same(tiny: Qwen3Model) -> None:
     assert codes(examined(healthy(tiny, listed=f"/models/Org/{MODEL_NAME.upper()}"))) == []
+
+
+def answering_as(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda answer: answer | {"model": name}
+
+
+def test_examine_service_that_answers_as_another_model_is_a_warning(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, answer_as=answering_as("BAAI/bge-m3"))
+    service._describe = lambda path: (404, "text/plain", b"")  # type: ignore[method-assign] # the service is the test's
+    assert one(examined(service), "model_differs")["served"] == "BAAI/bge-m3"
+
+
+def test_examine_service_that_answers_with_the_path_or_version_of_its_model_is_right(tiny: Qwen3Model) -> None:
+    assert codes(examined(healthy(tiny, answer_as=answering_as("/models/Org/weights")))) == []
+    assert codes(examined(healthy(tiny, answer_as=answering_as(f"{MODEL_NAME}-v2")))) == []
 
 
 def test_examine_model_name_with_a_colon_is_named(tiny: Qwen3Model) -> None:
@@ -247,6 +304,11 @@ def test_examine_index_of_the_length_that_is_cut_to_is_right(tiny: Qwen3Model) -
     assert codes(examined(healthy(tiny), expectations=Expectations(dimensions=16, index_dimensions=16))) == []
 
 
+def test_examine_shortened_vectors_that_are_no_beginnings_are_a_warning(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, shorten=lambda vectors, length: faults.unit_rows(vectors[:, -length:]))
+    assert one(examined(service), "dimensions_wrong")["wanted"] == 16
+
+
 def test_examine_wanted_dimensions_that_are_not_supported_are_information(tiny: Qwen3Model) -> None:
     wanted = Expectations(dimensions=16)
     one(examined(healthy(tiny, takes_dimensions=False), expectations=wanted), "dimensions_unsupported")
@@ -265,6 +327,7 @@ def changed(model: EmbeddingModel, change: Callable[[Vectors], Vectors]) -> Serv
         (lambda vectors: vectors * 7, "vector_not_normalised"),
         (np.zeros_like, "vector_zero"),
         (lambda vectors: vectors * np.nan, "vector_not_finite"),
+        (lambda vectors: vectors * np.float32(1e30), "vector_not_normalised"),
         (lambda vectors: vectors * 0 + np.float32(0.5), "vector_constant"),
         (lambda vectors: np.random.default_rng().normal(size=vectors.shape).astype(np.float32), "vector_random"),
     ],
@@ -285,6 +348,10 @@ def test_examine_one_text_with_a_zero_vector_is_found(tiny: Qwen3Model) -> None:
     one(examined(healthy(tiny, encode=encode)), "vector_zero")
 
 
+def each(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
+    return lambda answer: answer | {"data": [change(item) for item in answer["data"]]}
+
+
 def fewer(answer: dict[str, Any]) -> object:
     return answer | {"data": answer["data"][:-1]}
 
@@ -295,12 +362,51 @@ def fewer(answer: dict[str, Any]) -> object:
         (fewer, "vector_count"),
         (lambda answer: {"embeddings": []}, "answer_unreadable"),
         (lambda answer: [], "answer_unreadable"),
+        (lambda answer: answer | {"data": [[0.5, 0.5]]}, "answer_unreadable"),
+        (each(lambda item: {"embedding": item["embedding"]}), "vector_index"),
+        (each(lambda item: item | {"index": 0}), "vector_index"),
+        (each(lambda item: item | {"index": str(item["index"])}), "vector_index"),
+        (each(lambda item: item | {"index": item["index"] + 1}), "vector_index"),
+        (each(lambda item: item | {"embedding": [str(number) for number in item["embedding"]]}), "vector_form"),
+        (each(lambda item: item | {"embedding": str(item["embedding"])}), "vector_form"),
+        (each(lambda item: item | {"embedding": [item["embedding"]]}), "vector_form"),
+        (each(lambda item: item | {"embedding": []}), "vector_form"),
+        (each(lambda item: item | {"embedding": None}), "vector_form"),
+        (each(lambda item: item | {"embedding": [10**400] * 32}), "vector_form"),
+        (each(lambda item: item | {"embedding": [1e300] * 32}), "vector_not_finite"),
+        (each(lambda item: item | {"embedding": [None] * 32}), "vector_not_finite"),
+        (each(lambda item: item | {"embedding": item["embedding"][item["index"] :]}), "vector_lengths"),
     ],
 )
 def test_examine_answers_in_another_shape_are_named(
     tiny: Qwen3Model, answer_as: Callable[[dict[str, Any]], object], code: str
 ) -> None:
     one(examined(healthy(tiny, answer_as=answer_as)), code)
+
+
+def test_examine_texts_with_vectors_of_two_lengths_are_found(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        vectors = tiny.encode(texts).vectors
+        return vectors if len(texts[0]) < 40 else vectors[:, :16]
+
+    one(examined(healthy(tiny, encode=encode)), "vector_lengths")
+
+
+def test_examine_base64_where_numbers_were_asked_for_is_information(tiny: Qwen3Model) -> None:
+    service = healthy(tiny)
+    embed = service._embed
+    service._embed = lambda fields: embed(fields | {"encoding_format": "base64"})  # type: ignore[method-assign] # ours
+    one(examined(service), "base64_unasked")
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": 1}, {"prompt_tokens": 10**12}])
+def test_examine_usage_that_is_missing_or_no_count_changes_nothing(tiny: Qwen3Model, usage: object) -> None:
+    service = healthy(tiny, overlong=1024, answer_as=lambda answer: answer | {"usage": usage})
+    small = Expectations(text_tokens=128)
+    found = examined(service, only=("instruction", "lengths", "speed"), expectations=small)
+    assert codes(found) == []
+    # Estimated by the words: this tokenizer, which has learnt little, makes thrice as many tokens of them as others.
+    assert 250 <= found.measurements["context_tokens"] <= 1024  # type: ignore[operator]
 
 
 def test_examine_base64_of_another_number_format_is_found(tiny: Qwen3Model) -> None:
@@ -438,6 +544,24 @@ def test_examine_context_below_the_budget_is_found(tiny: Qwen3Model) -> None:
     assert "context_small" in codes(examined(healthy(tiny, overlong=300), only=("lengths",)))
 
 
+@pytest.mark.parametrize(("breaks_at", "code"), [(700, "long_text_breaks"), (300, "context_small")])
+def test_examine_long_texts_that_break_the_service_are_judged_by_what_the_site_sends(
+    tiny: Qwen3Model, breaks_at: int, code: str
+) -> None:
+    service = healthy(tiny, overlong=breaks_at, overlong_status=500)
+    found = examined(service, only=("lengths",))
+    assert one(found, code)["found"] < breaks_at
+    assert found.measurements["too_long"] == "breaks"
+
+
+def test_examine_long_texts_without_numbers_break_the_service(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        is_long = np.array([len(ids) > 700 for ids in tiny.tokenize(texts)])
+        return np.where(is_long[:, None], np.float32(np.nan), tiny.encode(texts).vectors)
+
+    one(examined(healthy(tiny, encode=encode), only=("lengths",)), "long_text_breaks")
+
+
 # 13. Meaning
 
 
@@ -449,6 +573,28 @@ def test_examine_language_that_the_model_does_not_know_is_named(built_in: Embedd
     info = {"embedding": {"takes_instructions": False}, "languages": ["en", "zh", "ko", "ru"]}
     found = examined(healthy(built_in, encode=encode, info=info), only=("languages",))
     assert one(found, "language_weak")["languages"] == ["ko", "ru"]
+
+
+def test_examine_near_pairs_farther_than_far_ones_are_found(built_in: EmbeddingModel) -> None:
+    # Each text gets the vector of a text of the other kind of pair.
+    near, far = ([text for pair in pairs for text in pair] for pairs in (NEAR_PAIRS, FAR_PAIRS))
+    other = dict(zip(near + far, far + near, strict=False))
+
+    def encode(texts: list[str]) -> Vectors:
+        return built_in.encode([other.get(text, text) for text in texts]).vectors
+
+    one(examined(healthy(built_in, encode=encode), only=("pairs",)), "near_far_mixed")
+
+
+def test_examine_pairs_on_another_scale_than_articles_name_are_information(built_in: EmbeddingModel) -> None:
+    name = "qwen3-embedding-distilled"
+    one(examined(healthy(built_in, name=name), only=("pairs",), model=name), "near_far_scale")
+
+
+@pytest.mark.parametrize("languages", [[{"code": "en"}], {"en": True}, "en", [None]])
+def test_examine_languages_named_in_another_shape_are_not_believed(built_in: EmbeddingModel, languages: object) -> None:
+    info = {"embedding": {"takes_instructions": False}, "languages": languages}
+    assert set(codes(examined(healthy(built_in, info=info), only=("languages",)))) <= {"language_weak"}
 
 
 # 14. Weights
@@ -471,6 +617,16 @@ def test_examine_speed_is_measured(tiny: Qwen3Model) -> None:
     assert {"first_answer_s", "query_ms", "tokens_per_s", "passages_per_s"} <= set(found.measurements)
 
 
+def test_examine_slow_service_is_a_warning(tiny: Qwen3Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("searchapp.embedding.doctor.speed.SLOW_QUERY_S", 0.1)
+
+    def encode(texts: list[str]) -> Vectors:
+        time.sleep(0.12)
+        return tiny.encode(texts).vectors
+
+    one(examined(healthy(tiny, encode=encode), only=("speed",)), "slow")
+
+
 # 16. Rerankers
 
 
@@ -489,6 +645,15 @@ def by_shared_characters(query: str, documents: list[str]) -> list[float]:
         (lambda query, documents: [0.5] * len(documents), ["rerank_constant"]),
         (lambda query, documents: [1 / (1 + place) for place in range(len(documents))], ["rerank_meaningless"]),
         (lambda query, documents: [-score for score in by_shared_characters(query, documents)], ["rerank_meaningless"]),
+        (
+            lambda query, documents: [
+                score + place / 50 for place, score in enumerate(by_shared_characters(query, documents))
+            ],
+            ["rerank_order"],
+        ),
+        (lambda query, documents: [10**400] * len(documents), ["answer_unreadable"]),
+        (lambda query, documents: [None] * len(documents), ["answer_unreadable"]),
+        (lambda query, documents: [0.5], ["answer_unreadable"]),
         (None, ["rerank_absent"]),
     ],
 )

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from searchapp.embedding.doctor import samples
 from searchapp.embedding.doctor.visit import SkippedError, StopError, Visit
-from searchapp.embedding.doctor.wire import SMALLEST_NORM, FaultError
+from searchapp.embedding.doctor.wire import SMALLEST_NORM, Embedded, FaultError
 
 # Norms of a server that normalises in bf16 are within 0.3 % of one (measured on SGLang).
 NORM_TOLERANCE = 0.01
@@ -15,13 +15,15 @@ SAME_COSINE = 0.995
 # Between two different texts: vectors that are equal to this are one vector.
 CONSTANT_COSINE = 0.999999
 DIMENSIONS_PROBE = 32
+# What a service that cannot answer in base64 may do when it is asked to.
+PACKING_CODES = frozenset({"request_refused", "server_error", "answer_unreadable", "vector_lengths", "vector_form"})
 
 
 def check_vectors(visit: Visit) -> None:
     """Look at single vectors: finite, not zero, not all the same, the same for the same text."""
     alone = [visit.wire.embed([text]) for text in samples.VARIED[:4]]
-    vectors = np.concatenate([answer.vectors for answer in alone])
-    _check_numbers(visit, vectors)
+    for answer in alone:
+        _check_numbers(visit, answer)
     units = np.concatenate([answer.units for answer in alone])
     again = visit.wire.embed([samples.VARIED[1]]).units[0]
     same = float(units[1] @ again)
@@ -32,7 +34,7 @@ def check_vectors(visit: Visit) -> None:
     if others.min() > CONSTANT_COSINE:
         visit.find("vector_constant", f"cosine of unlike texts: {others.min():.7f}")
         raise StopError
-    norms = np.linalg.norm(vectors, axis=1)
+    norms = np.concatenate([answer.norms for answer in alone])
     if np.abs(norms - 1).max() > NORM_TOLERANCE:
         visit.find(
             "vector_not_normalised",
@@ -97,7 +99,7 @@ def check_batches(visit: Visit) -> None:
             raise
         visit.find("batch_refused", exc.finding.evidence, items=items)
         return
-    _check_numbers(visit, together.vectors)
+    _check_numbers(visit, together)
     # A few of them alone: the ends and some between, where a shuffled answer cannot have them all in place.
     picked = sorted({0, 1, items // 3, items // 2, items - 2, items - 1})
     some = np.concatenate([visit.wire.embed([many[index]]).units for index in picked])
@@ -107,7 +109,7 @@ def check_batches(visit: Visit) -> None:
 def _compare(visit: Visit, alone: NDArray[np.float32], texts: list[str]) -> None:
     # One text twice: a server that drops doubles, or sorts by length, shows it here.
     together = visit.wire.embed([*texts, texts[1]])
-    _check_numbers(visit, together.vectors)
+    _check_numbers(visit, together)
     _judge(visit, np.concatenate([alone, alone[1:2]]) @ together.units.T, list(range(len(texts) + 1)))
 
 
@@ -127,13 +129,15 @@ def _judge(visit: Visit, cosines: NDArray[np.float32], places: list[int]) -> Non
     raise StopError
 
 
-def _check_numbers(visit: Visit, vectors: NDArray[np.float32]) -> None:
-    if not np.isfinite(vectors).all():
-        visit.find("vector_not_finite", f"{int((~np.isfinite(vectors)).any(axis=1).sum())} of {len(vectors)} vectors")
+def _check_numbers(visit: Visit, answer: Embedded) -> None:
+    norms = answer.norms
+    is_odd = ~np.isfinite(norms)
+    if is_odd.any():
+        visit.find("vector_not_finite", f"{int(is_odd.sum())} of {len(norms)} vectors")
         raise StopError
-    is_zero = np.linalg.norm(vectors, axis=1) < SMALLEST_NORM
+    is_zero = norms < SMALLEST_NORM
     if is_zero.any():
-        visit.find("vector_zero", f"{int(is_zero.sum())} of {len(vectors)} vectors")
+        visit.find("vector_zero", f"{int(is_zero.sum())} of {len(norms)} vectors")
         raise StopError
 
 
@@ -142,7 +146,7 @@ def _check_base64(visit: Visit, unit: NDArray[np.float32]) -> None:
     try:
         packed = visit.wire.embed([samples.VARIED[0]], encoding="base64")
     except FaultError as exc:
-        if exc.finding.code not in ("request_refused", "server_error", "answer_unreadable", "vector_lengths"):
+        if exc.finding.code not in PACKING_CODES:
             raise
         visit.find("base64_differs", exc.finding.evidence)
         return

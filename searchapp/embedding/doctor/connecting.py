@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from searchapp.embedding.doctor.report import Endpoint
 from searchapp.embedding.doctor.visit import StopError, Visit
-from searchapp.embedding.doctor.wire import FaultError, Wire
+from searchapp.embedding.doctor.wire import FaultError, Wire, host_of
 
 
 def check_connection(visit: Visit) -> None:
@@ -14,20 +14,27 @@ def check_connection(visit: Visit) -> None:
     base_url = wire.endpoint.base_url
     if not base_url:
         raise StopError(_noted(visit, wire.fault("address_missing")))
-    url = urlsplit(base_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    is_address = base_url.startswith(("http://", "https://")) and len(base_url.split()) == 1
+    if not is_address or not host_of(base_url):
         raise StopError(_noted(visit, wire.fault("address_invalid", base_url)))
+    if not wire.has_sendable_key:
+        raise StopError(_noted(visit, wire.fault("key_unsendable")))
     try:
         first = wire.embed(["hello"])
     except FaultError as exc:
         fault = exc
         if exc.finding.code in ("url_wrong_path", "answer_unreadable", "request_refused", "key_missing", "key_refused"):
             fault = _address_fault(wire) or _no_route_fault(wire, exc) or exc
+        elif exc.finding.code == "url_redirect":
+            fault = _redirect_fault(wire, exc)
         elif exc.finding.code == "model_not_served":
             fault = _not_served(wire, exc)
         raise StopError(_noted(visit, fault)) from exc
     visit.measurements["first_answer_s"] = round(first.took_s, 3)
     visit.dimensions = first.vectors.shape[1]
+    visit.answered_name = first.model
+    if first.is_packed:
+        visit.find("base64_unasked")
     visit.facts = wire.facts()
     # A server may put a wrong address right; a proxy before it, or the next version, may not.
     path = base_url.partition("://")[2]
@@ -42,6 +49,8 @@ def check_model(visit: Visit) -> None:
         visit.find("not_embedding", "/model_info: is_generation is true")
     if facts.served and not _is_listed(wire.endpoint.model, facts.served):
         visit.find("model_not_listed", ", ".join(facts.served), served=", ".join(facts.served[:10]))
+    elif _is_another_model(visit):
+        visit.find("model_differs", f"model: {visit.answered_name}", served=visit.answered_name)
     if facts.context_tokens:
         visit.measurements["context_tokens_declared"] = facts.context_tokens
 
@@ -58,6 +67,30 @@ def _is_listed(model: str, served: tuple[str, ...]) -> bool:
         return PurePosixPath(name.lower()).name
 
     return any(model == name or short(model) == short(name) for name in served)
+
+
+def _is_another_model(visit: Visit) -> bool:
+    """Return whether the service says that another model than the one asked for has answered.
+
+    SGLang answers with the path of the model, whatever name it is served under, and OpenAI with the name and a
+    version.
+    """
+    asked, answered, facts = visit.wire.endpoint.model, visit.answered_name, visit.facts
+    if not answered or answered == facts.info.get("model_path") or _is_listed(asked, (answered,)):
+        return False
+    if asked.lower() in answered.lower() or answered.lower() in asked.lower():
+        return False
+    # Where the name asked for is listed, only the name of another listed model says anything.
+    return not facts.served or answered in facts.served
+
+
+def _redirect_fault(wire: Wire, found: FaultError) -> FaultError:
+    """Tell a service that has moved from a page that asks for a login."""
+    right = str(found.finding.values["right"])
+    if _answers(wire.endpoint, right):
+        return found
+    fault = wire.fault("url_wrong_path", found.finding.evidence, status=found.status, right="")
+    return _address_fault(wire) or fault
 
 
 def _address_fault(wire: Wire) -> FaultError | None:

@@ -39,7 +39,9 @@ def check_instruction(visit: Visit) -> None:
     counted = letter.prompt_tokens
     ids = visit.wire.token_ids("a")
     is_longer = bool(ids) and counted > len(ids) + 2
-    if counted > MOST_TOKENS_OF_A_LETTER or is_longer:
+    # A service that counts what it pads a text to counts the same for a longer one.
+    is_padded = counted > 0 and counted == visit.wire.embed([text]).prompt_tokens
+    if (counted > MOST_TOKENS_OF_A_LETTER or is_longer) and not is_padded:
         visit.find("instruction_on_documents", f"one letter counts as {counted} tokens", tokens=counted)
         return
     to_asked, to_other, between = float(bare @ asked), float(bare @ other), float(asked @ other)

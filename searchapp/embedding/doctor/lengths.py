@@ -6,7 +6,7 @@ import numpy as np
 
 from searchapp.embedding.doctor import samples
 from searchapp.embedding.doctor.visit import Visit
-from searchapp.embedding.doctor.wire import Embedded, FaultError
+from searchapp.embedding.doctor.wire import SMALLEST_NORM, Embedded, FaultError
 
 # Lengths are raised step by step; a service that names no limit is not asked for more, which costs it seconds.
 LONGEST_UNDECLARED_TOKENS = 8_192
@@ -15,6 +15,9 @@ LONGEST_TOKENS = 40_000
 PATIENCE_S = 20.0
 # Words of the site's texts may come in more tokens than those of the probe.
 SMALLEST_PROBE_TOKENS = 128
+# Counts of tokens a word outside of this are no counts of tokens, and are not believed.
+TOKENS_PER_WORD = (0.5, 16.0)
+USUAL_TOKENS_PER_WORD = 1.3
 BISECTIONS = 6
 SMALLEST_WORDS = 8
 # Equal but for rounding; one sentence of thousands in a mean moves the vector by more than 1e-8.
@@ -29,7 +32,7 @@ def check_lengths(visit: Visit) -> None:
     limit = min(declared * 1.2 + 64, LONGEST_TOKENS) if declared else LONGEST_UNDECLARED_TOKENS
     wanted = visit.expectations.text_tokens
     works = 0
-    for tokens in _steps(limit):
+    for tokens in _steps(limit, wanted):
         words = max(SMALLEST_WORDS, int(tokens / per_word))
         outcome, seen = _try(visit, words)
         if outcome == "works":
@@ -58,10 +61,14 @@ def _judge(visit: Visit, outcome: str, found: int, wanted: int) -> None:
         visit.find("context_small", f"refused from about {found}", found=found, wanted=wanted)
 
 
-def _steps(limit: float) -> Iterator[float]:
-    tokens = SMALLEST_PROBE_TOKENS
+def _steps(limit: float, wanted: int) -> Iterator[float]:
+    """Yield lengths to try, the longest that the site sends among them: one that breaks is not narrowed down."""
+    tokens = float(SMALLEST_PROBE_TOKENS)
+    longest_sent = wanted * 1.1
     while tokens < limit:
         yield tokens
+        if tokens < longest_sent < min(2 * tokens, limit):
+            yield longest_sent
         tokens *= 2
     yield limit
 
@@ -76,8 +83,14 @@ def _text(words: int, last: str) -> str:
 
 def _tokens_per_word(visit: Visit) -> float:
     words = 20
-    counted = visit.wire.embed([_text(words, samples.FILLER[0])]).prompt_tokens
-    return max(counted / words, 1.0) if counted else 1.3
+    return max(_counted(visit.wire.embed([_text(words, samples.FILLER[0])]), words) / words, 1.0)
+
+
+def _counted(answer: Embedded, words: int) -> int:
+    """Return the tokens of a text as the service counts them, or about as many where it cannot be believed."""
+    least, most = TOKENS_PER_WORD
+    is_credible = least * words <= answer.prompt_tokens <= most * words
+    return answer.prompt_tokens if is_credible else round(words * USUAL_TOKENS_PER_WORD)
 
 
 def _try(visit: Visit, words: int) -> tuple[str, int]:
@@ -92,7 +105,9 @@ def _try(visit: Visit, words: int) -> tuple[str, int]:
         if code in ("request_refused", "url_wrong_path") and exc.status:
             return "refused", 0
         raise
-    return ("cut" if _distance(first, second) < EQUAL_DISTANCE else "works"), first.prompt_tokens or words
+    if not (np.isfinite(first.norms).all() and first.norms.min() >= SMALLEST_NORM):
+        return "breaks", 0
+    return ("cut" if _distance(first, second) < EQUAL_DISTANCE else "works"), _counted(first, words)
 
 
 def _distance(first: Embedded, second: Embedded) -> float:

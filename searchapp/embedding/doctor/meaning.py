@@ -89,7 +89,7 @@ def check_languages(visit: Visit) -> None:
         return
     visit.measurements["weak_pairs"] = pairs
     declared = visit.facts.info.get("languages")
-    named = set(declared) if isinstance(declared, list) else set()
+    named = {code for code in declared if isinstance(code, str)} if isinstance(declared, list) else set()
     weak = [code for code, share in zip(languages, median, strict=True) if share < KNOWN_SHARE]
     # What a model does not claim to know is no fault of it.
     surprising = [code for code in weak if not named or code in named]

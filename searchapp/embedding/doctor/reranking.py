@@ -87,7 +87,7 @@ def _scores(wire: Wire, query: str, documents: Sequence[str]) -> NDArray[np.floa
         for row in rows:
             score = row.get("relevance_score", row.get("score"))
             scores[row["index"]] = float(score)
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as exc:
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as exc:
         raise wire.fault("answer_unreadable", f"{exc!r} in {answer!r}", status=200) from exc
     if not np.isfinite(scores).all():
         raise wire.fault("answer_unreadable", f"scores are missing in {answer!r}", status=200)

@@ -21,6 +21,7 @@ class Visit:
     findings: list[Finding] = field(default_factory=list)
     measurements: dict[str, Value] = field(default_factory=dict)
     dimensions: int = 0
+    answered_name: str = ""
 
     def find(self, code: str, evidence: str = "", /, **values: Value) -> None:
         """Note a finding."""

@@ -54,18 +54,33 @@ class FaultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """An answer: the vectors as they came, put in the order of their indexes, and what the service counted."""
+    """An answer.
+
+    Attributes:
+        vectors: as they came, put in the order of their indexes; ``(texts, dimensions)`` float32 of any norm.
+        prompt_tokens: what the service counted, 0 where it does not say.
+        took_s: seconds until the answer was there.
+        model: name that the service answers with, empty where it gives none.
+        is_packed: whether the vectors came in base64.
+    """
 
     vectors: NDArray[np.float32]
     prompt_tokens: int
     took_s: float
+    model: str = ""
+    is_packed: bool = False
 
     @property
     def units(self) -> NDArray[np.float32]:
         """Return the vectors at unit L2 norm."""
-        norms = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        units: NDArray[np.float32] = self.vectors / np.maximum(norms, SMALLEST_NORM)
+        units: NDArray[np.float32] = (self.vectors / np.maximum(self.norms[:, None], SMALLEST_NORM)).astype(np.float32)
         return units
+
+    @property
+    def norms(self) -> NDArray[np.float64]:
+        """Return the L2 norms, in float64, so that the squares of large numbers do not overflow."""
+        norms: NDArray[np.float64] = np.linalg.norm(self.vectors.astype(np.float64), axis=1)
+        return norms
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +109,13 @@ class Wire:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.has_sendable_key = is_sendable(endpoint.api_key)
         self._client = httpx2.Client(
             timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(CONNECT_TIMEOUT_S, endpoint.timeout_s)),
-            headers={"Authorization": f"Bearer {endpoint.api_key or 'EMPTY'}"},
+            headers={"Authorization": f"Bearer {(self.has_sendable_key and endpoint.api_key) or 'EMPTY'}"},
         )
         self.slowest_s = 0.0
+        self._length = 0
 
     def __enter__(self) -> Self:
         return self
@@ -112,12 +129,11 @@ class Wire:
 
     def finding(self, code: str, evidence: str = "", /, **values: Value) -> Finding:
         """Return the finding of this code."""
-        url = urlsplit(self.endpoint.base_url)
         named: dict[str, Value] = {
             "setting": f"{self.endpoint.prefix}_BASE_URL",
             "prefix": self.endpoint.prefix,
             "url": _without_password(self.endpoint.base_url),
-            "host": url.hostname or "",
+            "host": host_of(self.endpoint.base_url),
             "model": self.endpoint.model,
         }
         part = "reranker" if self.endpoint.prefix == "RERANK" else "embedding"
@@ -138,7 +154,12 @@ class Wire:
         answer = self.post("/embeddings", body)
         took_s = time.perf_counter() - started
         self.slowest_s = max(self.slowest_s, took_s)
-        return Embedded(self._vectors(answer, len(texts)), _counted_tokens(answer), took_s)
+        vectors = self._vectors(answer, len(texts))
+        if encoding == "float" and not fields:
+            self._compare_length(vectors.shape[1])
+        name = answer.get("model")
+        is_packed = isinstance(answer["data"][0]["embedding"], str)
+        return Embedded(vectors, _counted_tokens(answer), took_s, name if isinstance(name, str) else "", is_packed)
 
     def post(self, path: str, body: Mapping[str, object], *, base_url: str | None = None) -> Any:
         """Send JSON below the base address and return the JSON of the answer.
@@ -164,7 +185,7 @@ class Wire:
             return None
         try:
             return response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def facts(self) -> ServiceFacts:
@@ -225,6 +246,8 @@ class Wire:
             raise self.fault("unreachable", f"{address}: no connection within {CONNECT_TIMEOUT_S:.0f} s") from exc
         except httpx2.TimeoutException as exc:
             raise self.fault("timeout", f"{address}: {exc!r}", seconds=round(self.endpoint.timeout_s)) from exc
+        except httpx2.DecodingError as exc:
+            raise self.fault("answer_unreadable", f"{address}: {exc}", status=200) from exc
         except httpx2.TransportError as exc:
             code, words = _connection_code(exc)
             if code == "connection_broken" and self._speaks_tls():
@@ -254,6 +277,9 @@ class Wire:
         """Say what a status other than 200 means."""
         status, words = response.status_code, _words(response)
         evidence = f"HTTP {status}: {words}"
+        if target := response.headers.get("location", "") if response.is_redirect else "":
+            evidence = f"HTTP {status}: to {_without_password(target)}"
+            return self.fault("url_redirect", evidence, status=status, right=_base_of(response.url.join(target)))
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             has_key = self.endpoint.api_key not in ("", "EMPTY")
             return self.fault("key_refused" if has_key else "key_missing", evidence, status=status)
@@ -276,7 +302,7 @@ class Wire:
     def _json(self, response: httpx2.Response) -> Any:
         try:
             return response.json()
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             kind = response.headers.get("content-type", "no content type")
             raise self.fault("answer_unreadable", f"{kind}: {_words(response)}", status=200) from exc
 
@@ -286,15 +312,46 @@ class Wire:
             raise self.fault("answer_unreadable", f"no list of vectors in {json.dumps(answer)[:200]}", status=200)
         if len(data) != count:
             raise self.fault("vector_count", f"{count} texts sent, {len(data)} vectors received")
+        if not all(isinstance(item, dict) and "embedding" in item for item in data):
+            raise self.fault("answer_unreadable", f"no vectors in {json.dumps(data)[:200]}", status=200)
+        # The site's client trusts the index of each vector, so an examination does.
+        indexes = [item.get("index") for item in data]
+        if any(type(index) is not int for index in indexes) or sorted(indexes) != list(range(count)):
+            raise self.fault("vector_index", f"indexes of {count} texts: {json.dumps(indexes)[:200]}", status=200)
         try:
-            # The site's client trusts the index of each vector, so an examination does.
             rows = [_row(item["embedding"]) for item in sorted(data, key=lambda item: item["index"])]
-        except (KeyError, TypeError, ValueError, binascii.Error) as exc:
-            raise self.fault("answer_unreadable", f"{exc!r} in {json.dumps(data)[:200]}", status=200) from exc
+        except (TypeError, ValueError, OverflowError, binascii.Error) as exc:
+            raise self.fault("vector_form", f"{exc} in {json.dumps(data)[:200]}", status=200) from exc
         lengths = sorted({len(row) for row in rows})
-        if len(lengths) != 1 or lengths == [0]:
+        if lengths == [0]:
+            raise self.fault("vector_form", f"no numbers in {json.dumps(data)[:200]}", status=200)
+        if len(lengths) != 1:
             raise self.fault("vector_lengths", f"lengths {lengths}")
         return np.stack(rows)
+
+    def _compare_length(self, length: int) -> None:
+        if self._length and length != self._length:
+            raise self.fault("vector_lengths", f"{self._length} numbers in earlier answers, {length} in this one")
+        self._length = length
+
+
+def host_of(address: str) -> str:
+    """Return the host of an address, nothing where it has none, or a port that is none."""
+    try:
+        url = urlsplit(address)
+        return (url.hostname or "") if url.port != 0 else ""
+    except ValueError:
+        return ""
+
+
+def is_sendable(key: str) -> bool:
+    """Return whether a header can carry the key."""
+    return key.isascii() and key.isprintable() and key == key.strip()
+
+
+def _base_of(target: httpx2.URL) -> str:
+    """Return the address of the service that an endpoint belongs to."""
+    return str(target.copy_with(query=None, fragment=None)).rstrip("/").removesuffix("/embeddings")
 
 
 def _without_password(address: str) -> str:
@@ -305,9 +362,13 @@ def _row(embedding: object) -> NDArray[np.float32]:
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4").astype(np.float32)
     if not isinstance(embedding, list):
-        raise TypeError(f"a vector is {type(embedding).__name__}")
+        raise TypeError(f"a vector is of type {type(embedding).__name__}")
+    if odd := next((number for number in embedding if not isinstance(number, int | float | None)), None):
+        raise TypeError(f"a number is of type {type(odd).__name__}")
     # JSON has no NaN: servers write null for it.
-    return np.array([np.nan if number is None else float(number) for number in embedding], dtype=np.float32)
+    numbers = [np.nan if number is None else float(number) for number in embedding]
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, which has a finding of its own
+        return np.array(numbers, dtype=np.float32)
 
 
 def _counted_tokens(answer: Any) -> int:
@@ -319,7 +380,7 @@ def _counted_tokens(answer: Any) -> int:
 def _words(response: httpx2.Response) -> str:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(response.text.split())[:EVIDENCE_CHARACTERS]
     for _depth in range(2):
         if isinstance(body, dict):

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 
 from searchapp.embedding.doctor import Depth, Endpoint, Finding, Severity
 from searchapp.management.servers import servers_running
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             if not all(settings.GIVEN_ENVIRONMENT.get(name) for name in LOCAL_ADDRESSES):
                 try:
                     is_running = stack.enter_context(servers_running())
-                except (CommandError, DatabaseError) as exc:
+                except (CommandError, DatabaseFault) as exc:
                     self.stderr.write(f"The local servers could not be started: {exc}")
             diagnosis = diagnosing.diagnose(
                 depth="fast" if options["fast"] else "full",
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             )
             try:
                 return dict(diagnosing.keep_report(diagnosis).content)
-            except DatabaseError:
+            except DatabaseFault:
                 self.stderr.write("The report could not be kept: the database does not take it.")
                 return diagnosing.content_of_diagnosis(diagnosis)
 
