@@ -423,9 +423,9 @@ class Embedder:
             if not patience.retries or self._refuses_everything(patience):
                 raise
             if len(texts) == 1:
-                if isinstance(exc, EmbeddingBusyError):
-                    raise
-                error = EmbeddingItemError(exc.code, exc.detail)
+                if isinstance(exc, EmbeddingBusyError) and (found := self._once_more(texts, patience)):
+                    return found
+                error = EmbeddingItemError("embedding_refused", exc.detail)
                 return np.zeros((1, self.dimensions), dtype=np.float32), {0: error}
         middle = len(texts) // 2
         (left, left_errors), (right, right_errors) = (
@@ -434,6 +434,18 @@ class Embedder:
         for position, error in right_errors.items():
             error.position = middle + position
         return np.concatenate([left, right]), left_errors | {e.position: e for e in right_errors.values()}
+
+    def _once_more(
+        self, texts: Sequence[str], patience: "_Patience"
+    ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]] | None:
+        """Embed a text that the service broke over, now that it takes another: None where it breaks again.
+
+        A service that was just started anew broke over what it was asked meanwhile, whatever that was.
+        """
+        try:
+            return self._request(texts, patience)
+        except (TextsRefusedError, EmbeddingBusyError):
+            return None
 
     def _refuses_everything(self, patience: "_Patience") -> bool:
         try:

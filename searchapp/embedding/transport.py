@@ -103,7 +103,7 @@ def _vectors(content: bytes, count: int) -> NDArray[np.float32]:
         if found == count:
             for item in items:
                 rows[_position(item["index"], count)] = _row(item["embedding"])
-    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError, OverflowError, binascii.Error, RecursionError) as exc:
         raise EmbeddingRefusedError(
             "embedding_answer_invalid", f"no embeddings: {type(exc).__name__} {exc}; {content[:200]!r}"
         ) from exc
@@ -127,7 +127,8 @@ def _position(index: object, count: int) -> int:
 def _row(embedding: object) -> NDArray[np.float32]:
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
-    row = np.asarray(embedding, dtype=np.float32)
-    if row.ndim != 1:
+    with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is found later
+        row = np.asarray(embedding, dtype=np.float32)
+    if row.ndim != 1 or (row.size and isinstance(embedding, list) and isinstance(embedding[0], str)):
         raise ValueError("an embedding is no list of numbers")
     return row

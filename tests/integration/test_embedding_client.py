@@ -306,6 +306,47 @@ def test_try_documents_one_vector_that_is_not_finite_fails_none_of_its_neighbour
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 0, 1], atol=1e-6)
 
 
+def test_try_documents_one_text_that_breaks_the_service_fails_none_of_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(client.time, "sleep", waits.append)
+    texts = [f"{number} text" for number in range(40)]
+    broken = (500, {"message": "CUDA error: device-side assert triggered"})
+    with serving(lambda batch: broken if texts[23] in batch else by_length(batch)) as (embedder, _asked):
+        found, errors = embedder.try_documents(texts)
+    assert {position: (error.code, error.position) for position, error in errors.items()} == {
+        23: ("embedding_refused", 23)
+    }
+    assert "CUDA error" in errors[23].detail
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [float(position != 23) for position in range(40)])
+    assert waits  # each was tried again before it was halved
+
+
+def test_embed_documents_text_that_broke_the_service_once_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.time, "sleep", lambda _seconds: None)
+    breaks_left = [client.QUICK_RETRIES + 1]  # as many as one request is tried
+
+    def answer(texts: list[str]) -> tuple[int, object]:
+        if "once" in texts and breaks_left[0]:
+            breaks_left[0] -= 1
+            return 500, {}
+        return by_length(texts)
+
+    with serving(answer) as (embedder, _asked):
+        assert embedder.embed_documents(["once"]).shape == (1, 2)
+
+
+def test_try_documents_service_that_breaks_over_everything_is_at_fault_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.time, "sleep", lambda _seconds: None)
+    with serving(lambda texts: (500, {"message": "CUDA error"})) as (embedder, asked):
+        with pytest.raises(EmbeddingBusyError) as caught:
+            embedder.try_documents([f"{number} text" for number in range(40)])
+    assert not isinstance(caught.value, EmbeddingRefusedError)
+    # The batch and the harmless text, each with its tries: nothing is narrowed.
+    assert len(asked) == 2 * (client.QUICK_RETRIES + 1)
+
+
 def test_embed_documents_service_that_refuses_everything_is_asked_little() -> None:
     answer = lambda texts: (400, {"message": "not an embedding model"})  # noqa: E731
     with serving(answer) as (embedder, asked), pytest.raises(EmbeddingRefusedError) as caught:
