@@ -11,20 +11,22 @@ import statistics
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection as Collection_
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils import timezone
 
 from searchapp.backends import get_index
 from searchapp.errors import ServiceUnavailableError
-from searchapp.metrics import bootstrap_difference, score_ranking
+from searchapp.metrics import bootstrap_difference, chance_of_loss, holm, score_ranking
 from searchapp.models import Collection, IndexGeneration
 from searchapp.services import generations, history, searching
-from searchapp.services.evaluating import document_key, mine, row_key
+from searchapp.services.evaluating import Base, EvaluationSet, document_key, indexed, mine, row_key
 from searchapp.services.generations import GenerationError
 from searchapp.services.searching import Hit, Lanes, QueryRejectedError, SearchOptions, SearchResult
 
@@ -33,10 +35,13 @@ logger = logging.getLogger(__name__)
 DEPTH = 10
 MAX_KNOWN = 200
 MAX_RECENT = 200
+MAX_OF_SET = 400
 # Languages of the answers in which a question is asked on their own, at the most.
 MAX_ANSWER_LANGUAGES = 4
 # From so many questions on, a pair of languages alone can keep a generation from going live.
 MIN_PAIR_QUESTIONS = 20
+# Of two equal models, so many are refused by chance at the most, however many pairs are compared.
+FALSE_REFUSALS = 0.025
 # Without known answers: two good models agree on the first passage for about half of the questions or more, a model
 # that finds nothing agrees with a good one on hardly any.
 MIN_UNLABELLED = 10
@@ -55,12 +60,17 @@ Say = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to both generations. ``relevant`` holds the answers with their languages, where they are known."""
+    """A question to both generations.
+
+    ``relevant`` holds the answers with their languages, where they are known; ``set_name`` names the evaluation set
+    that it is of, where it is of one.
+    """
 
     text: str
     language: str
     relevant: dict[str, str]
     collections: tuple[str, ...]
+    set_name: str = ""
 
     @property
     def answer_languages(self) -> list[str]:
@@ -68,6 +78,30 @@ class Question:
         others = sorted({*self.relevant.values()} - {self.language})
         own = [self.language] if self.language in self.relevant.values() else []
         return [*own, *others][:MAX_ANSWER_LANGUAGES]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """Something that a report finds clearly worse.
+
+    Attributes:
+        kind: ``unmeasured``, ``agreement``, ``overall`` or ``pair``.
+        set_name: the evaluation set; empty for questions made from the documents.
+        lane: by what passages were found.
+        asked: language of the questions.
+        found: language of the answers.
+    """
+
+    kind: str
+    set_name: str = ""
+    lane: str = ""
+    asked: str = ""
+    found: str = ""
+
+    def __str__(self) -> str:
+        """Return a code for logs and commands."""
+        words = [self.set_name, self.lane, f"{self.asked}-{self.found}" if self.asked else ""]
+        return " ".join(word for word in words if word) or self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +117,21 @@ class _Answers:
 
     def keys(self, lane: Lanes) -> list[str]:
         """Return the answers as far as generations with different cuts can have the same."""
-        return _keys(self.results[lane])
+        return _keys(self.results[lane], ())
 
 
-def make_report(generation: IndexGeneration, *, say: Say = lambda _done, _total: None) -> dict[str, Any] | None:
+def make_report(
+    generation: IndexGeneration,
+    *,
+    sets: Sequence[EvaluationSet] = (),
+    say: Say = lambda _done, _total: None,
+) -> dict[str, Any] | None:
     """Ask both generations, keep the report with the new one, and return it.
 
     Args:
         generation: complete, not live.
+        sets: evaluation sets whose documents are indexed into both for as long as this takes, and whose questions are
+            asked too.
         say: called with the number of questions asked and of all.
 
     Returns:
@@ -98,6 +139,7 @@ def make_report(generation: IndexGeneration, *, say: Say = lambda _done, _total:
 
     Raises:
         GenerationError: ``generation_not_built``.
+        EvaluationError: a document of a set could not be indexed.
         Errors of `searchapp.services.searching.search`, but of single questions.
     """
     live = generations.live_generation()
@@ -106,22 +148,38 @@ def make_report(generation: IndexGeneration, *, say: Say = lambda _done, _total:
     lease = uuid.uuid4()
     if not _take_lease(generation, lease):
         return None
+
+    def renew(_step: str = "", _done: int = 0, _total: int = 0) -> None:
+        _renew_lease(generation, lease)
+
     try:
         generations.confirm_model(live)
         generations.confirm_model(generation)
-        questions = [*_known_questions(), *_recent_questions()]
         asked: list[tuple[Question, _Answers, _Answers]] = []
         viewer = User(username="comparison", is_active=True, is_superuser=True)
-        for number, question in enumerate(questions, start=1):
-            try:
-                # In turns, so that neither has the warmer caches.
-                sides = [live, generation] if number % 2 else [generation, live]
-                answers = {side.pk: _ask(question, side, viewer) for side in sides}
-            except QueryRejectedError:
-                continue
-            asked.append((question, answers[live.pk], answers[generation.pk]))
-            _renew_lease(generation, lease)
-            say(number, len(questions))
+        questions = [*_known_questions(), *_recent_questions()]
+        total = len(questions) + sum(min(MAX_OF_SET, len(item.questions)) for item in sets)
+
+        def ask(questions: Sequence[Question], begun: int) -> None:
+            for number, question in enumerate(questions, start=begun + 1):
+                try:
+                    # In turns, so that neither has the warmer caches.
+                    sides = [live, generation] if number % 2 else [generation, live]
+                    answers = {side.pk: _ask(question, side, viewer) for side in sides}
+                except QueryRejectedError:
+                    continue
+                asked.append((question, answers[live.pk], answers[generation.pk]))
+                renew()
+                say(number, total)
+
+        ask(questions, 0)
+        begun = len(questions)
+        # One after the other, and the site's own questions before: nobody's answers stand among those of another.
+        for item in sets:
+            with indexed(item, progress=renew) as base:
+                questions = _questions_of(item, base)
+                ask(questions, begun)
+            begun += len(questions)
         report = _report(asked, live, generation)
         IndexGeneration.objects.filter(
             pk=generation.pk, report_lease=lease, status=IndexGeneration.Status.BUILT
@@ -149,22 +207,38 @@ def forget_report(generation: IndexGeneration) -> None:
 
 
 def regressions(report: dict[str, Any]) -> list[str]:
-    """Return the names of what a report finds clearly worse; nothing means that the generation may go live.
+    """Return the codes of what a report finds clearly worse, as `find_regressions`."""
+    return [str(item) for item in find_regressions(report)]
 
-    Where no question could be asked nothing is known, and that is named too.
+
+def find_regressions(report: dict[str, Any]) -> list[Regression]:
+    """Return what a report finds clearly worse; nothing means that the generation may go live.
+
+    Clearly worse is what is so by its interval, and by a test that is corrected for the number of comparisons (Holm
+    1979, see `searchapp.metrics.holm`): among a hundred pairs of two equal models some intervals are below zero by
+    chance. Where no question could be asked nothing is known, and that is named too.
     """
-    found: list[str] = [] if report["all"][Lanes.HYBRID]["questions"] else ["unmeasured"]
-    for lane, part in report["lanes"].items():
-        if part["overall"] and part["overall"]["high"] < 0:
-            found.append(lane)
-        found += [
-            f"{lane} {row['asked']}-{row['found']}"
-            for row in part["pairs"]
-            if row["questions"] >= MIN_PAIR_QUESTIONS and row["high"] < 0
-        ]
+    found = [] if report["all"][Lanes.HYBRID]["questions"] else [Regression("unmeasured")]
+    compared: dict[Regression, dict[str, Any]] = {}
+    for source in ({"name": "", "lanes": report["lanes"]}, *report.get("sets", [])):
+        for lane, part in source["lanes"].items():
+            if part["overall"]:
+                compared[Regression("overall", source["name"], lane)] = part["overall"]
+            compared |= {
+                Regression("pair", source["name"], lane, row["asked"], row["found"]): row
+                for row in part["pairs"]
+                if row["questions"] >= MIN_PAIR_QUESTIONS
+            }
+    # A report of an earlier version has no chances, and is judged by its intervals alone.
+    is_no_chance = holm([row.get("chance", 0.0) for row in compared.values()], level=FALSE_REFUSALS)
+    found += [
+        item
+        for (item, row), is_clear in zip(compared.items(), is_no_chance, strict=True)
+        if is_clear and row["high"] < 0
+    ]
     unlabelled = report["recent"][Lanes.DENSE]
     if not report["known"] and unlabelled["questions"] >= MIN_UNLABELLED and unlabelled["agreement"] < LEAST_AGREEMENT:
-        found.append("agreement")
+        found.append(Regression("agreement"))
     return found
 
 
@@ -244,6 +318,25 @@ def _known_questions() -> list[Question]:
     ]
 
 
+def _questions_of(evaluation_set: EvaluationSet, base: Base) -> list[Question]:
+    """Return the questions of a set that is indexed, spread evenly over it where it has many."""
+    names = dict(base.collection.documents.values_list("pk", "source_name"))
+    slug = base.collection.slug
+    keys = {item: document_key(slug, names[pk]) for pk, items in base.ids.items() for item in items}
+    answered = [question for question in evaluation_set.questions if question.relevant]
+    count = min(len(answered), MAX_OF_SET)
+    return [
+        Question(
+            question.text[: settings.MAX_QUERY_CHARACTERS],
+            question.language,
+            {keys[item]: base.languages[item] for item in question.relevant},
+            (slug,),
+            evaluation_set.name,
+        )
+        for question in (answered[number * len(answered) // count] for number in range(count))
+    ]
+
+
 def _recent_questions() -> list[Question]:
     return [Question(row.text, row.language, {}, tuple(row.collections)) for row in history.recent_queries(MAX_RECENT)]
 
@@ -275,30 +368,44 @@ def _ask(question: Question, generation: IndexGeneration, viewer: User) -> _Answ
     )
 
 
-def _keys(result: SearchResult) -> list[str]:
-    return list(dict.fromkeys(_key(hit) for hit in result.hits))
+def _keys(result: SearchResult, relevant: Collection_[str]) -> list[str]:
+    return list(dict.fromkeys(_key(hit, relevant) for hit in result.hits))
 
 
-def _key(hit: Hit) -> str:
-    """Return what two generations call the same answer: the row of a FAQ, else the document, however it is cut."""
+def _key(hit: Hit, relevant: Collection_[str]) -> str:
+    """Return what two generations call the same answer: the row of a FAQ, else the document, however it is cut.
+
+    Of a FAQ that answers as a whole any row is it.
+    """
     document = document_key(hit.collection_slug, hit.source_name)
-    return row_key(document, hit.question) if hit.question else document
+    return row_key(document, hit.question) if hit.question and document not in relevant else document
 
 
 def _report(
     asked: Sequence[tuple[Question, _Answers, _Answers]], live: IndexGeneration, generation: IndexGeneration
 ) -> dict[str, Any]:
-    known = [item for item in asked if item[0].relevant]
+    known = [item for item in asked if item[0].relevant and not item[0].set_name]
     recent = [item for item in asked if not item[0].relevant]
     return {
         "made_at": timezone.now().isoformat(),
         "known": len(known),
         "lanes": {lane.value: _lane(known, lane) for lane in OPTIONS},
+        "sets": [_set_part(asked, name) for name in dict.fromkeys(item[0].set_name for item in asked) if name],
         "recent": {lane.value: _agreement(recent, lane) for lane in OPTIONS},
         "all": {lane.value: _agreement(asked, lane) for lane in OPTIONS},
         "live": _side(live, [before for _question, before, _after in asked]),
         "new": _side(generation, [after for _question, _before, after in asked]),
-        "worst": _worst(asked),
+        # Documents of a set are gone by the time that somebody would open one.
+        "worst": _worst([item for item in asked if not item[0].set_name]),
+    }
+
+
+def _set_part(asked: Sequence[tuple[Question, _Answers, _Answers]], name: str) -> dict[str, Any]:
+    known = [item for item in asked if item[0].set_name == name]
+    return {
+        "name": name,
+        "questions": len(known),
+        "lanes": {lane.value: _lane(known, lane) for lane in OPTIONS},
     }
 
 
@@ -307,7 +414,9 @@ def _lane(known: Sequence[tuple[Question, _Answers, _Answers]], lane: Lanes) -> 
     for question, before, after in known:
         for language in question.answer_languages:
             wanted = [key for key, spoken in question.relevant.items() if spoken == language]
-            scores = [score_ranking(_keys(side.within[lane, language]), wanted).ndcg_10 for side in (before, after)]
+            scores = [
+                score_ranking(_keys(side.within[lane, language], wanted), wanted).ndcg_10 for side in (before, after)
+            ]
             by_pair[question.language, language].append((scores[0], scores[1]))
     rows = [(_ndcg(question, before, lane), _ndcg(question, after, lane)) for question, before, after in known]
     return {
@@ -326,6 +435,7 @@ def _difference(scores: Sequence[tuple[float, float]]) -> dict[str, Any]:
         "before": statistics.fmean(before),
         "after": statistics.fmean(after),
         **asdict(bootstrap_difference(before, after)),
+        "chance": chance_of_loss(before, after),
     }
 
 
@@ -355,7 +465,7 @@ def _overlap(before: Sequence[str], after: Sequence[str]) -> float:
 
 
 def _ndcg(question: Question, answers: _Answers, lane: Lanes) -> float:
-    return score_ranking(answers.keys(lane), [*question.relevant]).ndcg_10
+    return score_ranking(_keys(answers.results[lane], question.relevant), [*question.relevant]).ndcg_10
 
 
 def _side(generation: IndexGeneration, answers: Iterable[_Answers]) -> dict[str, Any]:
@@ -404,5 +514,5 @@ def _shown(hit: Hit, question: Question) -> dict[str, Any]:
         "title": hit.question.partition("\n")[0] or hit.title,
         "text": hit.text[:EXCERPT_CHARACTERS],
         "language": hit.language,
-        "is_right": _key(hit) in question.relevant,
+        "is_right": _key(hit, question.relevant) in question.relevant,
     }

@@ -20,6 +20,7 @@ register.filter(presentation.html_language)
 register.filter(presentation.text_direction)
 register.filter(presentation.generation_field)
 register.filter(presentation.lane_name)
+register.filter(presentation.regression_name)
 register.filter(presentation.percent)
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED
 from searchapp.models import Document
 from searchapp.ranking import Evidence
+from searchapp.services.comparing import Regression
 from searchapp.services.reasons import sentence
 from searchapp.services.searching import Hit, MarkedPassage
 
@@ -200,6 +201,25 @@ def generation_field(name: str) -> str:
 def lane_name(lane: str) -> str:
     """Return what people call the means by which passages were found."""
     return str(LANE_NAMES[lane])
+
+
+def regression_name(item: Regression) -> str:
+    """Return in words what a new index does clearly worse."""
+    if item.kind == "unmeasured":
+        return _("no question could be asked, so nothing is known")
+    if item.kind == "agreement":
+        return _("the questions asked of late get quite other answers")
+    values = {
+        "lane": lane_name(item.lane),
+        "set": item.set_name,
+        "asked": language_name(item.asked) if item.asked else "",
+        "found": language_name(item.found) if item.found else "",
+    }
+    if item.kind == "pair":
+        text = _("%(lane)s: questions in %(asked)s, answers in %(found)s") % values
+    else:
+        text = _("%(lane)s: all questions together") % values
+    return _("%(text)s (evaluation set %(set)s)") % {"text": text, "set": item.set_name} if item.set_name else text
 
 
 def percent(share: float | None) -> str:

@@ -339,9 +339,9 @@ def test_embed_documents_text_that_broke_the_service_once_is_embedded(monkeypatc
 
 def test_try_documents_service_that_breaks_over_everything_is_at_fault_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client.time, "sleep", lambda _seconds: None)
-    with serving(lambda texts: (500, {"message": "CUDA error"})) as (embedder, asked):
-        with pytest.raises(EmbeddingBusyError) as caught:
-            embedder.try_documents([f"{number} text" for number in range(40)])
+    broken = (500, {"message": "CUDA error"})
+    with serving(lambda texts: broken) as (embedder, asked), pytest.raises(EmbeddingBusyError) as caught:
+        embedder.try_documents([f"{number} text" for number in range(40)])
     assert not isinstance(caught.value, EmbeddingRefusedError)
     # The batch and the harmless text, each with its tries: nothing is narrowed.
     assert len(asked) == 2 * (client.QUICK_RETRIES + 1)

@@ -1,5 +1,6 @@
 """Changing the model under a full index: nothing is lost, no search fails, and there is a way back."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,10 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import AnonymousUser
@@ -20,6 +24,7 @@ from qdrant_client import QdrantClient
 from searchapp.backends import ModelChangedError, get_index
 from searchapp.models import Chunk, Collection, Document, GenerationDocument, IndexGeneration, RecentQuery
 from searchapp.services import comparing, documents, generations, history, indexing, reindexing
+from searchapp.services.evaluating import load_set
 from searchapp.services.generations import GenerationError
 from searchapp.services.reindexing import Outcome
 from searchapp.services.searching import search
@@ -193,6 +198,61 @@ def test_regressions_nothing_known_answers_without_anything_in_common_are_one() 
     report = {"known": 0, "lanes": {}, "recent": {"dense": alike}, "all": {"hybrid": alike}}
     assert comparing.regressions(report) == ["agreement"]
     assert comparing.regressions(report | {"recent": {"dense": alike | {"agreement": 0.5}}}) == []
+
+
+def compared_report(scores: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
+    """Return a report over pairs of languages whose questions had these scores before and after."""
+    pairs = [{"asked": name, "found": "en", **comparing._difference(rows)} for name, rows in scores.items()]
+    every = [row for rows in scores.values() for row in rows]
+    alike = {"questions": len(every), "agreement": 0.9, "overlap": 0.9}
+    lanes = {"dense": {"overall": comparing._difference(every), "pairs": pairs}}
+    return {"known": len(every), "lanes": lanes, "recent": {"dense": alike}, "all": {"hybrid": alike}}
+
+
+def equal_scores(seed: int, questions: int = 25) -> list[tuple[float, float]]:
+    drawn = np.random.default_rng(seed).choice([0.0, 0.5, 1.0], size=(questions, 2), p=[0.2, 0.2, 0.6])
+    return [(float(before), float(after)) for before, after in drawn]
+
+
+def test_regressions_two_equal_models_over_many_pairs_have_none() -> None:
+    report = compared_report({f"x{number}": equal_scores(number) for number in range(100)})
+    by_chance = [row for row in report["lanes"]["dense"]["pairs"] if row["high"] < 0]
+    assert by_chance  # each of which would have refused an equal model
+    assert comparing.regressions(report) == []
+
+
+def test_regressions_one_clear_loss_among_many_pairs_is_found() -> None:
+    scores = {f"x{number}": equal_scores(number) for number in range(100)}
+    scores["x42"] = [(1.0, 0.0) if number % 5 else (0.5, 0.5) for number in range(25)]
+    assert comparing.regressions(compared_report(scores)) == ["dense x42-en"]
+
+
+def test_regressions_report_of_an_earlier_version_is_judged_by_its_intervals() -> None:
+    report = compared_report({"de": [(1.0, 0.0)] * 15 + [(0.0, 0.5)] * 10})
+    for row in (report["lanes"]["dense"]["overall"], *report["lanes"]["dense"]["pairs"]):
+        del row["chance"]
+    assert comparing.regressions(report) == ["dense", "dense de-en"]
+
+
+def test_report_asks_the_questions_of_an_evaluation_set_and_leaves_nothing_behind(
+    library: Collection, bad_model: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    rows = []
+    for subject in SUBJECTS:
+        (tmp_path / "files" / f"{subject}.md").write_text(f"# Rules\n\nThe museum shows {subject} of old times.")
+        rows.append({"id": subject, "lang": "en", "text": f"museum {subject}", "relevant": [f"{subject}.md"]})
+    (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    generation = built()
+    report = comparing.make_report(generation, sets=[load_set(tmp_path)])
+    assert report is not None
+    (part,) = report["sets"]
+    assert (part["name"], part["questions"]) == (tmp_path.name, len(SUBJECTS))
+    overall = part["lanes"]["dense"]["overall"]
+    assert overall["before"] > 0.7 > overall["after"]
+    assert f"{tmp_path.name} dense" in comparing.regressions(report)
+    assert list(Collection.objects.all()) == [library]
+    assert is_exact(generation)
 
 
 def test_regressions_nothing_asked_wants_a_yes_too() -> None:

@@ -54,7 +54,13 @@ def test_page_leads_from_build_to_switch_with_a_typed_yes_and_back(
 
         panel = client.get("/generations/", headers={"HX-Request": "true"}).content.decode()
         assert "<html" not in panel
-        assert "answers clearly worse" in panel
+        assert "answers clearly worse than the live one: By meaning alone: all questions together" in " ".join(
+            panel.replace("As on the site: by meaning and words: all questions together; ", "").split()
+        )
+        chinese = client.get(
+            "/generations/", headers={"HX-Request": "true", "Accept-Language": "zh-CN"}
+        ).content.decode()
+        assert "：全部问题" in chinese
         assert "Where is the desk of number" in panel
         address = f"/generations/{new.pk}/switch/"
         assert "answers clearly worse" in client.post(address, follow=True).content.decode()

@@ -4,6 +4,7 @@ import logging
 import time
 from argparse import ArgumentParser
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from searchapp.errors import IsoglossError
 from searchapp.management.servers import servers_running
 from searchapp.models import IndexGeneration
 from searchapp.services import comparing, generations, reindexing
+from searchapp.services.evaluating import load_set
 from searchapp.services.generations import GenerationError
 from searchapp.services.reasons import sentence
 from searchapp.services.reindexing import Outcome
@@ -36,6 +38,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--rate", type=int, metavar="N", help="at most N passages a second; 0 takes the limit away")
         parser.add_argument("--accept-regression", action="store_true", help="switch although the report is worse")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FOLDER",
+            help="with --report: ask the questions of this evaluation set too, a folder as manage.py evaluate takes it",
+        )
         actions = parser.add_mutually_exclusive_group()
         for name, text in (
             ("status", "list the generations and stop"),
@@ -52,6 +62,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         # A line for each document and question would bury the progress.
         logging.getLogger("searchapp.services").setLevel(logging.ERROR)
+        if options["set"] and options["action"] != "report":
+            raise CommandError("--set belongs to --report.")
         action = getattr(self, f"_{options['action'] or 'build'}")
         try:
             with servers_running():
@@ -123,12 +135,14 @@ class Command(BaseCommand):
     def _cancel(self, _options: dict[str, Any]) -> None:
         generations.cancel(self._candidate())
 
-    def _report(self, _options: dict[str, Any]) -> None:
+    def _report(self, options: dict[str, Any]) -> None:
         def say(done: int, total: int) -> None:
             if done == total or done % max(1, total // 20) == 0:
                 self.stderr.write(f"asking: {done} of {total}")
 
-        report = comparing.make_report(self._candidate(), say=say)
+        generation = self._candidate()
+        sets = [load_set(folder) for folder in options["set"]]
+        report = comparing.make_report(generation, sets=sets, say=say)
         if report is None:
             raise CommandError("The report is being made by another process; try again in a while.")
         self._print(report)
@@ -141,15 +155,9 @@ class Command(BaseCommand):
                 f"{side['vector_bytes'] / 2**20:.1f} MiB, {side['took_ms_median']} ms "
                 f"(95 %: {side['took_ms_95']} ms)"
             )
-        for lane, part in report["lanes"].items():
-            self.stdout.write(f"\nnDCG@10, {lane} ({report['known']} questions with known answers)")
-            rows = [("all", part["overall"])] if part["overall"] else []
-            rows += [(f"{row['asked']} -> {row['found']}", row) for row in part["pairs"]]
-            for title, row in rows:
-                self.stdout.write(
-                    f"{title:<14}{row['questions']:>5}  {row['before']:.3f} -> {row['after']:.3f}  "
-                    f"{row['mean']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-                )
+        self._print_lanes(report["lanes"], f"{report['known']} questions with known answers")
+        for item in report["sets"]:
+            self._print_lanes(item["lanes"], f"{item['questions']} questions of {item['name']}")
         for lane, alike in report["all"].items():
             if alike["questions"]:
                 self.stdout.write(
@@ -161,6 +169,17 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {name:<7}" + " | ".join(hit["title"] for hit in item[name]))
         found = comparing.regressions(report)
         self.stdout.write(f"\nclearly worse: {', '.join(found)}" if found else "\nno clear regression")
+
+    def _print_lanes(self, lanes: dict[str, Any], about: str) -> None:
+        for lane, part in lanes.items():
+            self.stdout.write(f"\nnDCG@10, {lane} ({about})")
+            rows = [("all", part["overall"])] if part["overall"] else []
+            rows += [(f"{row['asked']} -> {row['found']}", row) for row in part["pairs"]]
+            for title, row in rows:
+                self.stdout.write(
+                    f"{title:<14}{row['questions']:>5}  {row['before']:.3f} -> {row['after']:.3f}  "
+                    f"{row['mean']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+                )
 
     def _switch(self, options: dict[str, Any]) -> None:
         comparing.switch(self._candidate(), accepts_regression=options["accept_regression"])

@@ -7,7 +7,7 @@ from searchapp.services.evaluating.asking import (
     evaluate_collections,
     run_questions,
 )
-from searchapp.services.evaluating.bases import remove_dead, remove_kept
+from searchapp.services.evaluating.bases import Base, indexed, remove_dead, remove_kept
 from searchapp.services.evaluating.comparing import Change, Comparison, Difference, compare
 from searchapp.services.evaluating.files import RUN_NAME, write_comparison, write_evaluation, write_questions
 from searchapp.services.evaluating.matrix import difference_svg, score_svg
@@ -27,6 +27,7 @@ from searchapp.services.evaluating.sets import (
 
 __all__ = [
     "RUN_NAME",
+    "Base",
     "Change",
     "Comparison",
     "Difference",
@@ -46,6 +47,7 @@ __all__ = [
     "document_key",
     "evaluate",
     "evaluate_collections",
+    "indexed",
     "load_questions",
     "load_set",
     "mine",

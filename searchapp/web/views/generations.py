@@ -40,7 +40,7 @@ def list_generations(request: HtmxRequest) -> HttpResponse:
         "reason": sentence(new.error_code) if new and new.error_code else "",
         "is_moving": new is not None
         and (new.status == Status.BUILDING or (new.status == Status.BUILT and new.report is None)),
-        "regressions": comparing.regressions(new.report) if new and new.report else [],
+        "regressions": comparing.find_regressions(new.report) if new and new.report else [],
     }
     if request.htmx:
         response = render(request, "generations/_candidate.html", context)
