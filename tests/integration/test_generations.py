@@ -237,20 +237,21 @@ def test_regressions_report_of_an_earlier_version_is_judged_by_its_intervals() -
 def test_report_asks_the_questions_of_an_evaluation_set_and_leaves_nothing_behind(
     library: Collection, bad_model: Model, tmp_path: Path
 ) -> None:
-    (tmp_path / "files").mkdir()
+    folder = tmp_path / "museum"
+    (folder / "files").mkdir(parents=True)
     rows = []
     for subject in SUBJECTS:
-        (tmp_path / "files" / f"{subject}.md").write_text(f"# Rules\n\nThe museum shows {subject} of old times.")
+        (folder / "files" / f"{subject}.md").write_text(f"# Rules\n\nThe museum shows {subject} of old times.")
         rows.append({"id": subject, "lang": "en", "text": f"museum {subject}", "relevant": [f"{subject}.md"]})
-    (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, rows)))
     generation = built()
-    report = comparing.make_report(generation, sets=[load_set(tmp_path)])
+    report = comparing.make_report(generation, sets=[load_set(folder)])
     assert report is not None
     (part,) = report["sets"]
-    assert (part["name"], part["questions"]) == (tmp_path.name, len(SUBJECTS))
+    assert (part["name"], part["questions"]) == ("museum", len(SUBJECTS))
     overall = part["lanes"]["dense"]["overall"]
     assert overall["before"] > 0.7 > overall["after"]
-    assert f"{tmp_path.name} dense" in comparing.regressions(report)
+    assert "museum dense" in comparing.regressions(report)
     assert list(Collection.objects.all()) == [library]
     assert is_exact(generation)
 
