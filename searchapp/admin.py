@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -16,7 +17,7 @@ from searchapp import tasks
 from searchapp.models import ApiToken, Collection, Document, Membership
 from searchapp.services import collections, documents
 from searchapp.services.reasons import sentence
-from searchapp.web.forms import AdminUploadForm
+from searchapp.web.forms import AdminUploadForm, TagsField
 from searchapp.web.requests import signed_in_user
 from searchapp.web.uploads import take_files, tell_result
 
@@ -64,19 +65,36 @@ class CollectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # has no [] a
             collections.delete_collection(collection)
 
 
+class DocumentAdminForm(forms.ModelForm):  # type: ignore[type-arg] # has no [] at run time
+    """What may be edited about a document."""
+
+    tag_names = TagsField()
+
+    class Meta:
+        model = Document
+        fields: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "tag_names" in self.fields:  # who may only look has no fields
+            self.initial["tag_names"] = ", ".join(self.instance.tags.values_list("name", flat=True))
+
+
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # has no [] at run time
     """Documents: to look at, to retry, to delete, and to upload many at once."""
 
     list_display = ["title", "collection", "status", "kind", "language", "passage_count", "created_at"]
-    list_filter = ["status", "kind", "collection", "language"]
+    list_filter = ["status", "kind", "collection", "language", ("tags", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["collection"]
     list_per_page = 50
     search_fields = ["title", "source_name"]
     date_hierarchy = "created_at"
     actions = ["retry"]
+    form = DocumentAdminForm
     fields = [
         "title",
+        "tag_names",
         "collection",
         "source_name",
         "kind",
@@ -112,9 +130,13 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # has no [] at 
         text = ngettext("%(count)d document is tried again.", "%(count)d documents are tried again.", len(queued))
         self.message_user(request, text % {"count": len(queued)})
 
-    def has_change_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:  # noqa: ARG002
-        """Let nobody edit what the engine writes."""
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Document | None = None) -> list[str]:  # noqa: ARG002
+        """Let nobody edit what the engine writes: all but the tags."""
+        return [str(name) for name in self.fields if name != "tag_names"]
+
+    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        """Write the tags alone, through the service, which tells the index."""
+        documents.set_tags(obj, form.cleaned_data["tag_names"])
 
     def add_view(
         self,
@@ -132,6 +154,7 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # has no [] at 
                 form.cleaned_data["file"],
                 uploaded_by=signed_in_user(request),
                 declared_language=form.cleaned_data["language"],
+                tags=form.cleaned_data["tags"],
             )
             for result in results:
                 tell_result(request, result)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from training.recipe import Recipe
 from training.teacher import FloatArray
 
-_ROUNDS = 6
+_ROUNDS = 3
 _TOKENS_PER_PRODUCT = 4096
 
 

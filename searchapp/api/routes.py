@@ -29,6 +29,7 @@ from searchapp.api.schemas import (
     Problem,
     Progress,
     SearchOut,
+    TagsIn,
     Text,
 )
 from searchapp.errors import IsoglossError
@@ -39,6 +40,7 @@ from searchapp.services.collections import CollectionRejectedError, CollectionSp
 from searchapp.services.documents import DocumentRejectedError, Outcome
 from searchapp.services.reasons import sentence
 from searchapp.services.searching import Mode, QueryRejectedError
+from searchapp.services.tags import TagsRejectedError
 
 logger = logging.getLogger(__name__)
 
@@ -103,11 +105,13 @@ def create_document(
     language: Form[str] = "",
     question_column: FormEx[str, P(pattern=TEXT_PATTERN)] = "",
     answer_column: FormEx[str, P(pattern=TEXT_PATTERN)] = "",
+    tags: Form[list[Text]] = [],  # noqa: B006 - ninja copies the default
 ) -> Status[DocumentAccepted]:
     """Upload a file. The same name replaces the document of that name; the same content is recognised.
 
     `language` declares the language of the document. `question_column` and `answer_column` name the
-    columns of a CSV file whose header is not understood.
+    columns of a CSV file whose header is not understood. `tags` are words to find the document by; the field may be
+    given several times, or hold several with commas between. A new version without tags keeps those it has.
     """
     viewer = _user(request)
     target = collections.editable_by(viewer).filter(slug=collection).first()
@@ -124,6 +128,7 @@ def create_document(
         uploaded_by=viewer,
         declared_language=language,
         faq_columns=FaqColumns(question_column, answer_column) if question_column else None,
+        tags=tags,
     )
     document = upload.document
     if document.status == Document.Status.QUEUED:
@@ -139,7 +144,18 @@ def create_document(
 @router.get("/documents/{uuid:document_id}", url_name="get_document", response={200: DocumentOut, ERRORS: ErrorOut})
 def get_document(request: HttpRequest, document_id: uuid.UUID) -> DocumentOut:
     """Tell what a document is and how far it is."""
-    document = _document(collections.visible_to(_user(request)), document_id)
+    return _document_out(_document(collections.visible_to(_user(request)), document_id))
+
+
+@router.put("/documents/{uuid:document_id}/tags", response={200: DocumentOut, ERRORS: ErrorOut})
+def set_tags(request: HttpRequest, document_id: uuid.UUID, payload: TagsIn) -> DocumentOut:
+    """Give a document these tags and no others; nothing is embedded anew, and searches know of it within seconds."""
+    document = _editable_document(request, document_id, "This account may not edit documents of this collection.")
+    documents.set_tags(document, payload.tags)
+    return _document_out(document)
+
+
+def _document_out(document: Document) -> DocumentOut:
     error = None
     if document.error_code:
         error = Problem(code=document.error_code, message=sentence(document.error_code))
@@ -153,6 +169,7 @@ def get_document(request: HttpRequest, document_id: uuid.UUID) -> DocumentOut:
         error=error,
         passages=document.passage_count,
         language=document.language,
+        tags=list(document.tags.values_list("name", flat=True)),
         version=document.version,
     )
 
@@ -160,10 +177,7 @@ def get_document(request: HttpRequest, document_id: uuid.UUID) -> DocumentOut:
 @router.delete("/documents/{uuid:document_id}", response={204: None, ERRORS: ErrorOut})
 def delete_document(request: HttpRequest, document_id: uuid.UUID) -> Status[None]:
     """Delete a document with its passages; search shows none of them from now on."""
-    viewer = _user(request)
-    document = _document(collections.visible_to(viewer), document_id)
-    if not collections.editable_by(viewer).filter(pk=document.collection_id).exists():
-        raise HttpError(HTTPStatus.FORBIDDEN, "This account may not delete documents of this collection.")
+    document = _editable_document(request, document_id, "This account may not delete documents of this collection.")
     documents.delete_documents(Document.objects.filter(pk=document.pk))
     return Status(204, None)
 
@@ -176,13 +190,14 @@ def search(
     collection: Query[list[Text]] = [],  # noqa: B006 - ninja copies the default
     language: Query[list[str]] = [],  # noqa: B006
     kind: Query[list[str]] = [],  # noqa: B006
+    tag: Query[list[str]] = [],  # noqa: B006
     since: date | None = None,
     mode: Mode = Mode.BEST,
     fold: Query[bool] = False,  # noqa: FBT002 - a parameter of the address, given by name
 ) -> SearchOut:
     """Find passages that answer a question, whatever language they are in.
 
-    `collection`, `language` and `kind` (the type of file) may be given several times; `since` is the first
+    `collection`, `language`, `kind` (the type of file) and `tag` may be given several times; `since` is the first
     day of upload. `limit` is at most 100. `fold` makes one hit of what says the same in several languages or
     nearly word for word. `mode` is `best` (the
     best answers in any language), `own-first` (those in the language of the question first) or
@@ -198,6 +213,7 @@ def search(
         collections=[slug for slug in collection if slug],
         languages=[code for code in language if code],
         kinds=[code for code in kind if code],
+        tags=[name for name in tag if name],
         uploaded_since=since,
         limit=limit,
         mode=mode,
@@ -227,6 +243,7 @@ def search(
                 similarity=hit.evidence.similarity,
                 term_share=hit.evidence.term_share,
                 rerank_score=hit.rerank_score,
+                tags=list(hit.tags),
                 elsewhere=[
                     ElsewhereOut(document_id=place.document_id, title=place.title, language=place.language)
                     for place in hit.elsewhere
@@ -254,6 +271,14 @@ def _document(visible: QuerySet[Collection], document_id: uuid.UUID) -> Document
     return document
 
 
+def _editable_document(request: HttpRequest, document_id: uuid.UUID, refusal: str) -> Document:
+    viewer = _user(request)
+    document = _document(collections.visible_to(viewer), document_id)
+    if not collections.editable_by(viewer).filter(pk=document.collection_id).exists():
+        raise HttpError(HTTPStatus.FORBIDDEN, refusal)
+    return document
+
+
 def _error(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
     return api.create_response(request, {"error": {"code": code, "message": message}}, status=status)
 
@@ -261,7 +286,7 @@ def _error(request: HttpRequest, status: int, code: str, message: str) -> HttpRe
 @api.exception_handler(IsoglossError)
 def on_isogloss_error(request: HttpRequest, exc: IsoglossError) -> HttpResponse:
     """Answer with the sentence of the error's code; its detail goes to the log alone."""
-    if isinstance(exc, DocumentRejectedError | CollectionRejectedError | QueryRejectedError):
+    if isinstance(exc, DocumentRejectedError | TagsRejectedError | CollectionRejectedError | QueryRejectedError):
         status = REJECTION_STATUS.get(exc.code, HTTPStatus.BAD_REQUEST)
     else:
         status = HTTPStatus.SERVICE_UNAVAILABLE

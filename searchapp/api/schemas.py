@@ -66,7 +66,14 @@ class DocumentOut(Schema):
     error: Problem | None
     passages: int
     language: str
+    tags: list[str]
     version: int
+
+
+class TagsIn(Schema):
+    """The tags of a document: at most 20, of at most 50 characters each; case does not count."""
+
+    tags: list[Text]
 
 
 class ElsewhereOut(Schema):
@@ -98,6 +105,7 @@ class HitOut(Schema):
     similarity: float
     term_share: float
     rerank_score: float | None
+    tags: list[str]
     elsewhere: list[ElsewhereOut]
     url: str
 

@@ -30,6 +30,7 @@ PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams]
     "language": models.PayloadSchemaType.KEYWORD,
     "kind": models.PayloadSchemaType.KEYWORD,
     "uploaded_at": models.PayloadSchemaType.INTEGER,
+    "tags": models.PayloadSchemaType.KEYWORD,
     "run": models.PayloadSchemaType.INTEGER,
 }
 # The size of the index goes into the scores as a logarithm: in one of so many points a minute's growth does not
@@ -54,7 +55,8 @@ class VectorStoreRefusedError(PermanentError):
 class Point:
     """Name one passage and what searches may filter it by. Its vector travels beside it.
 
-    ``kind`` is the type of the file; ``uploaded_at`` when it came, in seconds since 1970, UTC.
+    ``kind`` is the type of the file; ``uploaded_at`` when it came, in seconds since 1970, UTC; ``tags`` the keys of
+    the tags of the document.
     ``run`` tells which run of indexing the document wrote the point; ``text`` is what lexical search
     finds it by, and is not stored.
     """
@@ -67,6 +69,7 @@ class Point:
     text: str
     kind: str = ""
     uploaded_at: int = 0
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,7 @@ class VectorIndex:
         text_language: str = "",
         languages: Collection[str] = (),
         kinds: Collection[str] = (),
+        tags: Collection[str] = (),
         uploaded_since: int | None = None,
         apart: Sequence[Collection[str]] = (),
         limit: int,
@@ -182,6 +186,7 @@ class VectorIndex:
             text_language: the question's language, whose endings its words may have; empty where it is unknown.
             languages: only passages in these; empty means any.
             kinds: only passages of files of these types; empty means any.
+            tags: only passages of documents with one of these, by key; empty means any.
             uploaded_since: only passages of files that came at this time or later, in seconds since 1970.
             apart: groups of languages. The nearest of each group, and the nearest of all other languages,
                 are found each on their own, so that none crowds another out; empty means all together.
@@ -193,13 +198,7 @@ class VectorIndex:
         lexical = query_vector(text, language=text_language)
         if not collection_ids or (vector is None and not lexical.indices):
             return []
-        allowed = [_is_any("collection_id", [str(item) for item in sorted(collection_ids)])]
-        if languages:
-            allowed.append(_is_any("language", sorted(languages)))
-        if kinds:
-            allowed.append(_is_any("kind", sorted(kinds)))
-        if uploaded_since is not None:
-            allowed.append({"key": "uploaded_at", "range": {"gte": uploaded_since}})
+        allowed = _allowed(collection_ids, languages, kinds, tags, uploaded_since)
         similarities: dict[str, float] = {}
         matches: dict[str, float] = {}
         lanes: list[_Lane] = []
@@ -281,6 +280,18 @@ class VectorIndex:
                 if exc.status_code != http.HTTPStatus.NOT_FOUND:
                     raise
 
+    def set_tags(self, document_id: uuid.UUID, tags: Sequence[str]) -> None:
+        """Give the points of a document these tags, by key, and no others; a collection that is gone is left alone."""
+        condition = models.Filter(must=[_any_of("document_id", [str(document_id)])])
+        with _wrapped():
+            try:
+                # A collection made before there were tags has no index for them.
+                self._client.create_payload_index(self.name, "tags", field_schema=PAYLOAD_INDEXES["tags"], wait=True)
+                self._client.set_payload(self.name, payload={"tags": list(tags)}, points=condition, wait=True)
+            except UnexpectedResponse as exc:
+                if exc.status_code != http.HTTPStatus.NOT_FOUND:
+                    raise
+
     def count(self, document_id: uuid.UUID | None = None) -> int:
         """Return the exact number of points, of one document or of all; 0 where nothing is indexed yet."""
         condition = models.Filter(must=[_any_of("document_id", [str(document_id)])]) if document_id else None
@@ -357,7 +368,7 @@ class VectorIndex:
         return self._counted
 
 
-def _payload(point: Point) -> dict[str, str | int]:
+def _payload(point: Point) -> JsonObject:
     return {
         "document_id": str(point.document_id),
         "collection_id": str(point.collection_id),
@@ -365,7 +376,24 @@ def _payload(point: Point) -> dict[str, str | int]:
         "run": point.run,
         "kind": point.kind,
         "uploaded_at": point.uploaded_at,
+        "tags": list(point.tags),
     }
+
+
+def _allowed(
+    collection_ids: Collection[int],
+    languages: Collection[str],
+    kinds: Collection[str],
+    tags: Collection[str],
+    uploaded_since: int | None,
+) -> list[JsonObject]:
+    """Return the conditions that all of a search has to meet."""
+    allowed = [_is_any("collection_id", [str(item) for item in sorted(collection_ids)])]
+    wanted = {"language": languages, "kind": kinds, "tags": tags}
+    allowed += [_is_any(key, sorted(values)) for key, values in wanted.items() if values]
+    if uploaded_since is not None:
+        allowed.append({"key": "uploaded_at", "range": {"gte": uploaded_since}})
+    return allowed
 
 
 def _measure(query: object, using: str) -> str:

@@ -4,7 +4,7 @@ from searchapp.models.access import ApiToken, Membership
 from searchapp.models.embedding import EmbeddingCacheEntry, ModelFingerprint, ServiceOutage
 from searchapp.models.evaluation import EvaluationBase
 from searchapp.models.index import GenerationDocument, IndexGeneration, RecentQuery
-from searchapp.models.knowledge import Chunk, Collection, Document, IndexSweep
+from searchapp.models.knowledge import Chunk, Collection, Document, IndexSweep, Tag
 from searchapp.models.operations import DoctorReport, Heartbeat
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "ModelFingerprint",
     "RecentQuery",
     "ServiceOutage",
+    "Tag",
 ]

@@ -73,6 +73,24 @@ class Collection(models.Model):
         return self.name
 
 
+class Tag(models.Model):
+    """A word that people put on documents to find them by.
+
+    ``key`` is the name as it is compared (`searchapp.services.tags`); the name is as it was written first.
+    """
+
+    name = models.CharField(_("name"), max_length=50)
+    key = models.CharField(max_length=150, unique=True, editable=False)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Document(models.Model):
     """One uploaded file and how far it is on its way into the index.
 
@@ -114,6 +132,7 @@ class Document(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="documents", editable=False)
 
     version = models.PositiveIntegerField(_("version"), default=1)
     live_version = models.PositiveIntegerField(null=True, editable=False)
@@ -211,12 +230,15 @@ class Chunk(models.Model):
 class IndexSweep(models.Model):
     """A debt to the vector index: delete the points of this document that no passage stands for.
 
+    With ``has_new_tags`` also: give the others the tags that the document has now.
+
     Written in the transaction that makes points stale, so neither a dead broker nor a dead vector
     store can lose it. ``document_id`` is no foreign key: the document may be gone.
     """
 
     document_id = models.UUIDField()
     due_at = models.DateTimeField()
+    has_new_tags = models.BooleanField(default=False)
 
     class Meta:
         indexes = [models.Index(fields=["due_at"])]

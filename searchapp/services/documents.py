@@ -8,6 +8,7 @@ import logging
 import os
 import unicodedata
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -26,6 +27,7 @@ from searchapp.errors import PermanentError
 from searchapp.language import SUPPORTED_LANGUAGES
 from searchapp.models import Collection, Document, IndexSweep
 from searchapp.parsing import FaqColumns, ParseError, detect_kind
+from searchapp.services.tags import clean_tags, put_tags
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ def create_document(
     uploaded_by: User | None = None,
     declared_language: str = "",
     faq_columns: FaqColumns | None = None,
+    tags: Iterable[str] = (),
 ) -> Upload:
     """Take a file into a collection and queue it.
 
@@ -84,14 +87,17 @@ def create_document(
         uploaded_by: who gave it.
         declared_language: its language where the uploader knows it; empty lets it be found.
         faq_columns: columns of a CSV file's questions and answers where they were chosen.
+        tags: words to find it by; a next version without any keeps those that are there.
 
     Raises:
+        TagsRejectedError: too many tags, or one too long.
         DocumentRejectedError: ``name_invalid``, ``file_too_large``, ``language_unknown``, or what
             `searchapp.parsing.detect_kind` says about the file.
     """
     name = clean_source_name(source_name)
     if declared_language and declared_language not in SUPPORTED_LANGUAGES:
         raise DocumentRejectedError("language_unknown", declared_language)
+    cleaned_tags = clean_tags(tags)
     stored = _store(file, name)
     is_kept = False
     try:
@@ -99,6 +105,8 @@ def create_document(
             try:
                 with transaction.atomic():
                     upload = _place(collection, stored, name, uploaded_by, declared_language, faq_columns)
+                    if cleaned_tags and upload.outcome is not Outcome.DUPLICATE:
+                        _tag(upload.document, cleaned_tags)
                 break
             except IntegrityError:
                 # The same file or name came in at the same moment: the second look finds it.
@@ -128,6 +136,19 @@ def choose_faq_columns(document: Document, columns: FaqColumns) -> bool:
     return _requeue(document.pk, faq_columns={"question": columns.question, "answer": columns.answer})
 
 
+def set_tags(document: Document, names: Iterable[str]) -> None:
+    """Give a document these tags and no others; filters of searches know of it within seconds.
+
+    Nothing is embedded anew.
+
+    Raises:
+        TagsRejectedError: there are too many, or one is too long.
+    """
+    tags = clean_tags(names)
+    with transaction.atomic():
+        _tag(document, tags)
+
+
 def delete_documents(documents: QuerySet[Document]) -> int:
     """Delete documents with their passages and files, and return how many.
 
@@ -143,13 +164,18 @@ def delete_documents(documents: QuerySet[Document]) -> int:
     return len(rows)
 
 
-def order_sweep(document_id: uuid.UUID) -> None:
-    """Order the stale points of a document away: now, and once more when no late write can follow."""
+def order_sweep(document_id: uuid.UUID, *, has_new_tags: bool = False) -> None:
+    """Order the stale points of a document away: now, and once more when no late write can follow.
+
+    Args:
+        document_id: which.
+        has_new_tags: whether the others are to be given the tags that it has then.
+    """
     now = timezone.now()
     IndexSweep.objects.bulk_create(
         [
-            IndexSweep(document_id=document_id, due_at=now),
-            IndexSweep(document_id=document_id, due_at=now + LAST_SWEEP_AFTER),
+            IndexSweep(document_id=document_id, due_at=due_at, has_new_tags=has_new_tags)
+            for due_at in (now, now + LAST_SWEEP_AFTER)
         ]
     )
 
@@ -239,6 +265,11 @@ def _place(
     if replaced_file != former.live_file:
         transaction.on_commit(lambda: _delete_files({replaced_file}))
     return Upload(former, Outcome.REPLACED)
+
+
+def _tag(document: Document, tags: dict[str, str]) -> None:
+    put_tags(document, tags)
+    order_sweep(document.pk, has_new_tags=True)
 
 
 def _reset(document: Document) -> None:

@@ -234,7 +234,7 @@ def settle_sweeps(document_id: uuid.UUID | None = None) -> None:
         sweeps = sweeps.filter(document_id=document_id)
     for sweep in sweeps.order_by("due_at")[:MAX_SWEEPS_A_ROUND]:
         try:
-            is_swept = _sweep(sweep.document_id)
+            is_swept = _sweep(sweep.document_id, has_new_tags=sweep.has_new_tags)
         except ServiceUnavailableError as exc:
             logger.warning("stale points stay until the vector store answers: %s", exc)
             return
@@ -439,7 +439,8 @@ def store_passages(
             if under_way is not None:
                 under_way.result()
                 between(done)
-            under_way = storing.submit(index.upsert, [_point(document, prepared) for prepared in window], vectors)
+            tags = _tag_keys(document)
+            under_way = storing.submit(index.upsert, [_point(document, prepared, tags) for prepared in window], vectors)
             done = start + len(window)
         if under_way is not None:
             under_way.result()
@@ -500,7 +501,7 @@ def _store_beside(job: _Job, generation: IndexGeneration, passages: Sequence[Pas
     return True
 
 
-def _point(document: Document, prepared: _Prepared) -> Point:
+def _point(document: Document, prepared: _Prepared, tags: tuple[str, ...]) -> Point:
     return Point(
         id=prepared.id,
         document_id=document.pk,
@@ -510,6 +511,7 @@ def _point(document: Document, prepared: _Prepared) -> Point:
         text=prepared.text,
         kind=document.kind,
         uploaded_at=int(document.created_at.timestamp()),
+        tags=tags,
     )
 
 
@@ -585,8 +587,13 @@ def _switch(job: _Job, stored: Sequence[IndexGeneration], cuts: dict[int, list[P
         default_storage.delete(former_file)
 
 
-def _sweep(document_id: uuid.UUID) -> bool:
-    """Delete the points of a document that no passage stands for; False while it is worked on."""
+def _sweep(document_id: uuid.UUID, *, has_new_tags: bool) -> bool:
+    """Delete the points of a document that no passage stands for; False while it is worked on.
+
+    Args:
+        document_id: which.
+        has_new_tags: whether to give the others the tags of the document.
+    """
     document = Document.objects.filter(pk=document_id).only("status", "run").first()
     if document is not None and not document.is_settled:
         return False
@@ -597,7 +604,13 @@ def _sweep(document_id: uuid.UUID) -> bool:
         chunks = Chunk.objects.filter(document_id=document_id, chunking=generation.chunking)
         keep_ids = list(chunks.values_list("pk", flat=True))
         get_index(generation).delete_document(document_id, up_to_run=document.run, keep_ids=keep_ids)
+        if has_new_tags:
+            get_index(generation).set_tags(document_id, _tag_keys(document))
     return True
+
+
+def _tag_keys(document: Document) -> tuple[str, ...]:
+    return tuple(document.tags.values_list("key", flat=True))
 
 
 def _put_back(job: _Job, exc: TransientError, *, counts: bool) -> None:

@@ -15,6 +15,8 @@ _SENTENCES: dict[str, str | Promise] = {
     ),
     "type_mismatch": _("The content is not what the file's ending says. Give it the right ending, or export it again."),
     "language_unknown": _("This language code is not known. Leave it out to have the language found."),
+    "tags_too_many": _("A document has at most 20 tags. Leave some out."),
+    "tag_too_long": _("A tag has at most 50 characters. Shorten it, or put commas between several."),
     "upload_conflict": _("The same file was being uploaded elsewhere at this moment. Try again."),
     # reading
     "file_broken": _("The file is damaged and cannot be read. Open it in its program, save it anew and upload that."),

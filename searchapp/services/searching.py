@@ -59,6 +59,7 @@ from searchapp.ranking import (
 from searchapp.reranking import RerankFailedError
 from searchapp.services import generations, history, query_cache
 from searchapp.services.collections import Viewer, visible_to
+from searchapp.services.tags import tag_key, tag_names
 from searchapp.stopwatch import part
 
 logger = logging.getLogger(__name__)
@@ -126,6 +127,7 @@ class _Filters:
 
     languages: tuple[str, ...]
     kinds: tuple[str, ...]
+    tags: tuple[str, ...]
     uploaded_since: date | None
 
     @property
@@ -171,6 +173,7 @@ class Hit:
     ordinal: int
     score: float
     evidence: Evidence
+    tags: tuple[str, ...] = ()
     highlight: tuple[int, int] | None = None
     elsewhere: tuple[Elsewhere, ...] = ()
     rerank_score: float | None = None
@@ -202,6 +205,7 @@ def search(
     collections: AbstractCollection[str] = (),
     languages: AbstractCollection[str] = (),
     kinds: AbstractCollection[str] = (),
+    tags: AbstractCollection[str] = (),
     uploaded_since: date | None = None,
     limit: int = 10,
     mode: Mode = Mode.BEST,
@@ -218,6 +222,7 @@ def search(
         collections: slugs to search in; empty means all that the viewer may see.
         languages: passages in these languages only; empty means any.
         kinds: passages of these types of files only (`Document.kind`); empty means any.
+        tags: passages of documents with one of these tags only, however they are written; empty means any.
         uploaded_since: passages of files uploaded on this day or later only.
         limit: number of hits wanted, cut to 1..100.
         mode: the best answers in whatever language, those in the question's language first, or the best of
@@ -263,7 +268,7 @@ def search(
     if answering is None:
         generations.ask_vector_store()  # that nothing is found is only true if there is something that could be asked
     else:
-        filters = _Filters(tuple(languages), tuple(kinds), uploaded_since)
+        filters = _Filters(tuple(languages), tuple(kinds), tuple(map(tag_key, tags)), uploaded_since)
         hits, around = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
         best_first = sorted(hits, key=lambda hit: -hit.score)
         best = [(hit.evidence, hit.score) for hit in best_first[:ANSWER_RANKS]]
@@ -432,6 +437,7 @@ def _find(
                     text_language=question.language,
                     languages=filters.languages,
                     kinds=filters.kinds,
+                    tags=filters.tags,
                     uploaded_since=filters.first_second,
                     apart=apart,
                     limit=max(limit * OVERFETCH, NOISE_RANKS.stop),
@@ -652,7 +658,12 @@ def _read(ranked: Sequence[_Ranked], live: QuerySet[Chunk]) -> list[Hit]:
     """Return the hits for what is still there of the passages."""
     rows = live.filter(pk__in=[passage.chunk_id for passage in ranked]).order_by()
     by_id = {row[0]: row[1:] for row in rows.values_list(*_SHOWN_FIELDS)}
-    return [_hit(passage, *by_id[passage.chunk_id]) for passage in ranked if passage.chunk_id in by_id]
+    tags = tag_names({passage.document_id for passage in ranked})
+    return [
+        _hit(passage, tags.get(passage.document_id, ()), *by_id[passage.chunk_id])
+        for passage in ranked
+        if passage.chunk_id in by_id
+    ]
 
 
 # In the order in which `_hit` takes them.
@@ -674,6 +685,7 @@ _SHOWN_FIELDS = (
 
 def _hit(
     passage: _Ranked,
+    tags: tuple[str, ...],
     title: str,
     kind: str,
     collection_slug: str,
@@ -703,6 +715,7 @@ def _hit(
         score=passage.score,
         evidence=passage.evidence,
         rerank_score=passage.rerank_score,
+        tags=tags,
     )
 
 

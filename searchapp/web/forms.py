@@ -11,6 +11,8 @@ from searchapp.language import SUPPORTED_LANGUAGES
 from searchapp.models import Collection, Membership
 from searchapp.parsing import SUPPORTED_EXTENSIONS, FaqColumns
 from searchapp.services.collections import CollectionSpec, suggest_slug
+from searchapp.services.reasons import sentence
+from searchapp.services.tags import TagsRejectedError, clean_tags
 from searchapp.web.presentation import language_choices
 
 if TYPE_CHECKING:
@@ -50,18 +52,39 @@ def _declared_language_choices() -> list[tuple[str, Any]]:
     return [("", _("Detect it")), *language_choices(SUPPORTED_LANGUAGES)]
 
 
+class TagsField(forms.Field):
+    """Hold tags as people write them: with commas between."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(label=_("Tags"), required=False, help_text=_("Words with commas between them."), **kwargs)
+
+    def to_python(self, value: str | None) -> list[str]:
+        """Return the names."""
+        try:
+            return list(clean_tags([value or ""]).values())
+        except TagsRejectedError as exc:
+            raise forms.ValidationError(sentence(exc.code), code=exc.code) from exc
+
+
+class TagsForm(forms.Form):
+    """The tags of a document."""
+
+    tags = TagsField()
+
+
 class UploadForm(forms.Form):
-    """Files for one collection, with their language where the uploader knows it."""
+    """Files for one collection, with their language where the uploader knows it, and their tags."""
 
     file = MultipleFileField(label=_("Files"), widget=MultipleFileInput(attrs={"accept": ACCEPTED_FILES}))
     language = forms.ChoiceField(label=_("Language"), required=False, choices=_declared_language_choices)
+    tags = TagsField()
 
 
 class AdminUploadForm(UploadForm):
     """Files from the administration pages, where the collection is chosen too."""
 
     collection = forms.ModelChoiceField(Collection.objects.all(), label=_("Collection"))
-    field_order = ["collection", "file", "language"]
+    field_order = ["collection", "file", "language", "tags"]
 
 
 class ReplacementForm(forms.Form):

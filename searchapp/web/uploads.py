@@ -1,6 +1,6 @@
 """Files on their way in: what a request may make the server keep, and what becomes of each file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -73,6 +73,7 @@ def take_files(
     uploaded_by: User,
     declared_language: str,
     source_name: str = "",
+    tags: Sequence[str] = (),
 ) -> list[UploadResult]:
     """Take files into a collection and have them indexed; a refusal is a result like any other.
 
@@ -82,8 +83,9 @@ def take_files(
         uploaded_by: who gave them.
         declared_language: their language; empty lets it be found.
         source_name: the name a file is kept under; its own where empty.
+        tags: words to find them by, as `TagsField` has checked them.
     """
-    results = [_take_file(collection, file, uploaded_by, declared_language, source_name) for file in files]
+    results = [_take_file(collection, file, uploaded_by, declared_language, source_name, tags) for file in files]
     taken = [result.document for result in results if result.document is not None]
     # All in one go, since a broker that is down is waited for once each time.
     tasks.enqueue_indexing(document.pk for document in taken if document.status == Document.Status.QUEUED)
@@ -91,7 +93,12 @@ def take_files(
 
 
 def _take_file(
-    collection: Collection, file: "UploadedFile[bytes]", uploaded_by: User, declared_language: str, source_name: str
+    collection: Collection,
+    file: "UploadedFile[bytes]",
+    uploaded_by: User,
+    declared_language: str,
+    source_name: str,
+    tags: Sequence[str],
 ) -> UploadResult:
     name = file.name or ""
     try:
@@ -101,6 +108,7 @@ def _take_file(
             source_name=source_name or name,
             uploaded_by=uploaded_by,
             declared_language=declared_language,
+            tags=tags,
         )
     except DocumentRejectedError as exc:
         return UploadResult(name, reason=sentence(exc.code))

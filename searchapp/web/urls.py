@@ -27,6 +27,7 @@ urlpatterns = [
     path("documents/<uuid:document_id>/download/", documents.download, name="download"),
     path("documents/<uuid:document_id>/replace/", documents.replace, name="replace"),
     path("documents/<uuid:document_id>/retry/", documents.retry, name="retry"),
+    path("documents/<uuid:document_id>/tags/", documents.set_tags, name="set_tags"),
     path("documents/<uuid:document_id>/columns/", documents.choose_columns, name="choose_columns"),
     path("documents/<uuid:document_id>/delete/", documents.delete, name="delete_document"),
     path("generations/", generations.list_generations, name="generations"),

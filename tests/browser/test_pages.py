@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from searchapp.models import Collection, Document
-from searchapp.services import diagnosing
+from searchapp.services import diagnosing, indexing
 from tests.browser.conftest import OpenPage, index_queued
 from tests.factories import index, upload
 
@@ -89,6 +89,40 @@ def test_upload_file_over_the_limit_is_refused_before_it_is_sent(
     drop_file(page, name="luggage.md", text=LUGGAGE)
     expect(page.locator(".is-refused")).to_contain_text("larger than this site takes")
     assert "POST" not in requests
+
+
+def test_tags_given_at_upload_and_edited_filter_the_search(
+    open_page: OpenPage, admin: User, collection: Collection
+) -> None:
+    index(collection, BREAKFAST, name="breakfast.md")
+    page = open_page("/collections/handbook/", user=admin)
+    page.get_by_label("Tags").fill("Travel, counter")
+    drop_file(page, name="luggage.md", text=LUGGAGE)
+    row = page.locator(".document-row", has_text="luggage.md")
+    expect(row.locator(".tag")).to_have_text(["counter", "Travel"])
+    index_queued()
+    document = Document.objects.get(source_name="luggage.md")
+    page.goto(page.url.split("/collections/")[0] + f"/documents/{document.pk}/")
+    page.locator("summary", has_text="Tags").click()
+    page.get_by_role("textbox", name="Tags").fill("Travel, 行李")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".page-header .tag")).to_have_text(["Travel", "行李"])
+    indexing.settle_sweeps()
+    page.goto(page.url.split("/documents/")[0] + "/")
+    page.get_by_role("searchbox").press_sequentially("suitcase 早餐")
+    expect(page.locator("[data-hit]")).to_have_count(2)
+    page.get_by_label("Tag of the documents").select_option(label="行李 (1)")
+    expect(page.locator("[data-hit]")).to_have_count(1)
+    expect(page.locator("[data-hit] .tag")).to_have_text(["Travel", "行李"])
+
+
+def test_search_while_typing_shows_the_hits_and_then_marks_them(open_page: OpenPage, collection: Collection) -> None:
+    text = LUGGAGE + " The trains are painted dark blue. The conductor speaks four languages."
+    index(collection, text)
+    page = open_page("/")
+    page.get_by_role("searchbox").press_sequentially(QUESTION)
+    expect(page.locator("[data-hit] mark")).to_have_text("Report a lost suitcase at the counter within two days.")
+    expect(page.locator(".hit-excerpt")).to_have_text(text.partition("\n\n")[2])
 
 
 def test_search_question_in_another_language_finds_opens_and_copies_the_passage(

@@ -72,6 +72,7 @@ def test_documents_whole_life_from_upload_to_deletion(admin: Client) -> None:
         "error": None,
         "passages": 1,
         "language": "en",
+        "tags": [],
         "version": 1,
     }
     again = post_file(admin, "kb", name="copy.md")
@@ -259,6 +260,7 @@ def test_openapi_describes_every_route(client: Client, site: None) -> None:
         ("/api/v1/documents", "post"),
         ("/api/v1/documents/{document_id}", "get"),
         ("/api/v1/documents/{document_id}", "delete"),
+        ("/api/v1/documents/{document_id}/tags", "put"),
         ("/api/v1/search", "get"),
     }
     assert client.get("/api/docs").status_code == 200

@@ -25,7 +25,7 @@ from searchapp import tasks
 from searchapp.models import Chunk, Collection, Document
 from searchapp.parsing import SUPPORTED_EXTENSIONS
 from searchapp.services import collections, documents, generations
-from searchapp.web.forms import FaqColumnsForm, ReplacementForm, UploadForm, error_text
+from searchapp.web.forms import FaqColumnsForm, ReplacementForm, TagsForm, UploadForm, error_text
 from searchapp.web.presentation import STATUS_FILTERS, document_rows
 from searchapp.web.requests import HtmxRequest, signed_in_user
 from searchapp.web.uploads import take_files, tell_result
@@ -42,7 +42,7 @@ def list_documents(request: HtmxRequest, slug: str) -> HttpResponse:
     collection = _visible_collection(request, slug)
     query = request.GET.get("q", "").replace("\x00", "").strip()  # PostgreSQL takes no null characters
     status = request.GET.get("status", "")
-    rows = collection.documents.order_by("-created_at", "pk")
+    rows = collection.documents.order_by("-created_at", "pk").prefetch_related("tags")
     if query:
         rows = rows.filter(Q(title__icontains=query) | Q(source_name__icontains=query))
     if status in STATUS_FILTERS:
@@ -79,7 +79,7 @@ def progress(request: HttpRequest, slug: str) -> HttpResponse:
     ids = [pk for text in request.GET.getlist("id")[:PAGE_DOCUMENTS] if (pk := _uuid(text))]
     context = {
         "collection": collection,
-        **_rows(list(collection.documents.filter(pk__in=ids))),
+        **_rows(list(collection.documents.filter(pk__in=ids).prefetch_related("tags"))),
         "status": request.GET.get("status", ""),
         "counts": _counts(collection),
         "can_edit": _can_edit(request, collection),
@@ -101,6 +101,7 @@ def upload(request: HtmxRequest, slug: str) -> HttpResponse:
             form.cleaned_data["file"],
             uploaded_by=signed_in_user(request),
             declared_language=form.cleaned_data["language"],
+            tags=form.cleaned_data["tags"],
         )
     if request.htmx:
         return render(request, "documents/_upload_results.html", {"results": results, "form": form})
@@ -134,7 +135,13 @@ def document(request: HtmxRequest, document_id: uuid.UUID) -> HttpResponse:
             return HttpResponseClientRefresh()
         response = render(request, "documents/_status.html", context)
     else:
-        context |= {"page": _passages(request, found), "replacement_form": ReplacementForm()}
+        tags = list(found.tags.all())
+        context |= {
+            "page": _passages(request, found),
+            "replacement_form": ReplacementForm(),
+            "tags": tags,
+            "tags_form": TagsForm(initial={"tags": ", ".join(tag.name for tag in tags)}),
+        }
         if context["can_edit"] and (headers := _headers(found)):
             context["columns_form"] = FaqColumnsForm(headers)
         response = render(request, "documents/document.html", context)
@@ -182,6 +189,20 @@ def retry(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     """Queue a failed document again."""
     found = _editable_document(request, document_id)
     _retry(request, Document.objects.filter(pk=found.pk))
+    return redirect("document", found.pk)
+
+
+@login_required
+@require_POST
+def set_tags(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
+    """Give a document the tags that were written, and no others."""
+    found = _editable_document(request, document_id)
+    form = TagsForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, error_text(form))
+    else:
+        documents.set_tags(found, form.cleaned_data["tags"])
+        messages.success(request, _("The tags are saved. Searches know of them within seconds."))
     return redirect("document", found.pk)
 
 

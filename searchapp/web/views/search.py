@@ -50,6 +50,7 @@ def search(request: HtmxRequest) -> HttpResponse:
         "collection": request.GET.get("collection", "").replace("\x00", ""),  # PostgreSQL takes no null characters
         "language": request.GET.get("language", ""),
         "kind": request.GET.get("kind", ""),
+        "tag": request.GET.get("tag", ""),
         "period": _period(request.GET.get("period", "")),
         "mode": _mode(request.GET.get("mode", "")),
         "modes": MODE_NAMES,
@@ -94,6 +95,7 @@ def _answer(request: HtmxRequest, context: dict[str, Any]) -> HTTPStatus:
             collections=_given(context["collection"]),
             languages=_given(context["language"]),
             kinds=_given(context["kind"]),
+            tags=_given(context["tag"]),
             uploaded_since=facets.first_day(context["period"]) if context["period"] else None,
             mode=context["mode"],
             is_folded=True,
@@ -149,6 +151,7 @@ def _filters(visible: QuerySet[Collection]) -> dict[str, Any]:
         "collections": found.collections,
         "languages": [(code, name, counts[code]) for code, name in language_choices(counts)],
         "kinds": [(kind, kind_name(kind), number) for kind, number in found.kinds],
+        "tags": found.tags,
         "periods": [(days, PERIOD_NAMES[days], number) for days, number in found.periods],
     }
 
