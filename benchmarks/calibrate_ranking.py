@@ -383,7 +383,7 @@ def _margins(best: Best, tests: dict[bool, AnswerTest]) -> NDArray[np.float64]:
 
 
 def _rounded(test: AnswerTest) -> AnswerTest:
-    return AnswerTest(*(round(value, 3) for value in astuple(test)))
+    return AnswerTest(*(round(float(value), 3) for value in astuple(test)))
 
 
 def main() -> None:

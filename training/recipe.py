@@ -76,7 +76,7 @@ class Recipe:
     sharing_share: float = 0.3
     dimensions: int = 384
     nested: tuple[tuple[int, float], ...] = ((128, 0.5), (64, 0.25))
-    steps: int = 13_000
+    steps: int = 6_000
     batch_pairs: int = 1024
     passage_share: float = 0.32
     joined_share: float = 0.06

@@ -1,5 +1,6 @@
 """Changing the model under a full index: nothing is lost, no search fails, and there is a way back."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -240,15 +241,17 @@ def test_report_asks_the_questions_of_an_evaluation_set_and_leaves_nothing_behin
     folder = tmp_path / "museum"
     (folder / "files").mkdir(parents=True)
     rows = []
-    for subject in SUBJECTS:
-        (folder / "files" / f"{subject}.md").write_text(f"# Rules\n\nThe museum shows {subject} of old times.")
-        rows.append({"id": subject, "lang": "en", "text": f"museum {subject}", "relevant": [f"{subject}.md"]})
+    # enough different answers for more than chance
+    for subject, place in itertools.product(SUBJECTS, ("museum", "harbour", "forest")):
+        name = f"{place}-{subject}"
+        (folder / "files" / f"{name}.md").write_text(f"# Rules\n\nThe {place} shows {subject} of old times.")
+        rows.append({"id": name, "lang": "en", "text": f"{place} {subject}", "relevant": [f"{name}.md"]})
     (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, rows)))
     generation = built()
     report = comparing.make_report(generation, sets=[load_set(folder)])
     assert report is not None
     (part,) = report["sets"]
-    assert (part["name"], part["questions"]) == ("museum", len(SUBJECTS))
+    assert (part["name"], part["questions"]) == ("museum", len(rows))
     overall = part["lanes"]["dense"]["overall"]
     assert overall["before"] > 0.7 > overall["after"]
     assert "museum dense" in comparing.regressions(report)
