@@ -32,9 +32,9 @@ def library(collection: Collection) -> Collection:
     ("question", "language", "title"),
     [
         ("我的行李箱丢了怎么办？", "zh", "Lost luggage"),
-        ("¿Dónde se sirve el desayuno en el tren?", "es", "Speisewagen"),
+        ("¿Dónde se puede desayunar?", "es", "Speisewagen"),
         ("Can I return my ticket before departure for free?", "en", "退票"),
-        ("Где позавтракать в поезде?", "ru", "Speisewagen"),
+        ("Где поесть утром в поезде?", "ru", "Speisewagen"),
     ],
 )
 def test_search_question_in_another_language_finds_the_answer_first(
