@@ -351,7 +351,7 @@ def answer_tests(
 
 def _strongest(best: Best, *, is_own: bool) -> NDArray[np.float64]:
     """Return the features of the strongest of the first passages, where it is or is not in the question's language."""
-    strongest = (best.features[..., 0] + 0.4 * best.features[..., 1]).argmax(axis=1)
+    strongest = (best.features[..., 0] + Weights().terms * best.features[..., 1]).argmax(axis=1)
     rows = np.arange(len(strongest))
     return best.features[rows, strongest][best.is_own[rows, strongest] == is_own]
 
