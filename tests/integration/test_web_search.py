@@ -179,7 +179,7 @@ def test_search_page_number_of_queries_does_not_grow(
         index(collection, f"# Suitcase {number}\n\nA suitcase is at the counter {number}.")
     with django_assert_max_num_queries(12):
         client.get("/", {"q": "suitcase"})
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         client.get("/")
 
 
