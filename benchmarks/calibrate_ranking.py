@@ -189,17 +189,23 @@ def _shares(loaded: Loaded, questions: Sequence[str], languages: Sequence[str]) 
     return np.minimum(1.0, shares)
 
 
+def noise_of_languages(measured: Measured, *, least_passages: int) -> dict[str, Scores]:
+    """Return what `ranking.relevance` calls the noise of each language, ``(questions,)``; see there."""
+    similarities = {code: measured.similarities[:, measured.languages == code] for code in set(measured.languages)}
+    return {
+        code: np.sort(values, axis=1)[:, ::-1][:, NOISE_RANKS].mean(axis=1)
+        for code, values in similarities.items()
+        if values.shape[1] >= least_passages
+    }
+
+
 def ranked(measured: Measured, weights: Weights) -> Scores:
     """Return `ranking.relevances` of every passage for every question, all at once."""
-    levels = {
-        code: np.sort(measured.similarities[:, measured.languages == code], axis=1)[:, ::-1][:, NOISE_RANKS]
-        for code in set(measured.languages)
-    }
-    noise = {code: values.mean(axis=1) for code, values in levels.items() if values.shape[1]}
+    noise = noise_of_languages(measured, least_passages=NOISE_RANKS.start + 1)
     loudest = np.max(list(noise.values()), axis=0) if noise else np.float32(weights.noise_spread)
     least = loudest - weights.noise_spread
     taken = np.zeros_like(measured.similarities)
-    for code in levels:
+    for code in set(measured.languages):
         taken[:, measured.languages == code] = np.maximum(noise.get(code, least), least)[..., None]
     values: Scores = measured.similarities + weights.terms * measured.shares - weights.noise * taken
     found: Scores = np.where(measured.is_own, np.minimum(values, values * weights.own_language), values)
@@ -303,11 +309,8 @@ def best_passages(measured: Measured, weights: Weights) -> Best:
     rows = np.arange(len(order))[:, None]
     first = order[:, :ANSWER_RANKS]
     noise = np.full(relevance.shape, np.nan)
-    for code in set(measured.languages):
-        columns = np.flatnonzero(measured.languages == code)
-        if len(columns) >= NOISE_RANKS.start + LEAST_BEHIND:
-            level = np.sort(measured.similarities[:, columns], axis=1)[:, ::-1][:, NOISE_RANKS].mean(axis=1)
-            noise[:, columns] = level[:, None]
+    for code, levels in noise_of_languages(measured, least_passages=NOISE_RANKS.start + LEAST_BEHIND).items():
+        noise[:, measured.languages == code] = levels[:, None]
     rest = np.take_along_axis(relevance, order[:, NOISE_RANKS], axis=1).mean(axis=1, keepdims=True)
     similarity = measured.similarities[rows, first]
     features = [

@@ -22,7 +22,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from training import catalogues
 from training.errors import TrainingError
@@ -90,7 +89,7 @@ class Source:
 
     Attributes:
         files: pattern of the members read, with a group ``lang``.
-        read: returns the texts of a member by key; those of Android by language and key.
+        read: returns the texts of a member by key.
         mnemonics: characters that mark a letter as a key to press.
         step: only every so many pages are kept.
     """
@@ -99,7 +98,7 @@ class Source:
     packages: Sequence[Package]
     licence: str
     files: str
-    read: Callable[[bytes], Mapping[str, Any]]
+    read: Callable[[bytes], Catalogue]
     mnemonics: str = ""
     step: int = 1
     note: str = ""

@@ -9,6 +9,7 @@ as "vocabulary quantization".
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from training.recipe import Recipe
 from training.teacher import FloatArray
@@ -28,13 +29,11 @@ def share_rows(
         recipe: number of rows.
         rng: draws the tokens that the rounds start from.
     """
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     order = np.argsort(-counts, kind="stable")
     own, rare = order[: recipe.own_rows], order[recipe.own_rows :]
     row_of_token = np.empty(len(vectors), dtype=np.int32)
     row_of_token[own] = np.arange(len(own))
-    nearest = _k_means(torch.from_numpy(directions[rare]), recipe.rows - len(own), rng)
+    nearest = _k_means(functional.normalize(torch.from_numpy(vectors[rare])), recipe.rows - len(own), rng)
     row_of_token[rare] = len(own) + np.unique(nearest, return_inverse=True)[1]  # without centres that lost all
     return row_of_token
 
@@ -47,7 +46,7 @@ def _k_means(points: torch.Tensor, centre_count: int, rng: np.random.Generator) 
     for _ in range(_ROUNDS):
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
         is_used = sums.norm(dim=1) > 0  # a centre that lost all its points stays where it is
-        centres = torch.where(is_used[:, None], torch.nn.functional.normalize(sums), centres)
+        centres = torch.where(is_used[:, None], functional.normalize(sums), centres)
         nearest = _nearest(points, centres)
     return np.asarray(nearest.numpy())
 

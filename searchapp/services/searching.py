@@ -44,7 +44,6 @@ from searchapp.index import Candidate
 from searchapp.language import SUPPORTED_LANGUAGES, UNDETERMINED, clean_text, detect, primary_language, sentences
 from searchapp.models import Chunk, Document, IndexGeneration
 from searchapp.ranking import (
-    ANSWER_RANKS,
     NOISE_RANKS,
     UNBALANCED,
     Evidence,
@@ -271,7 +270,7 @@ def search(
         filters = _Filters(tuple(languages), tuple(kinds), tuple(map(tag_key, tags)), uploaded_since)
         hits, around = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
         best_first = sorted(hits, key=lambda hit: -hit.score)
-        best = [(hit.evidence, hit.score) for hit in best_first[:ANSWER_RANKS]]
+        best = [(hit.evidence, hit.score) for hit in best_first]
         is_answered = not vectors or get_profile(answering).has_answer(best, around)
     if is_highlighted and vectors and embedder is not None:
         hits = _highlight(embedder, hits, vectors)
