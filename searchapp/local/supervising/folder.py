@@ -11,6 +11,9 @@ from typing import IO
 
 from searchapp.errors import PermanentError
 
+# A killed supervisor that was just starting a program leaves its lock to the new process until that becomes
+# the program: a few milliseconds, more on a busy machine.
+SUPERVISOR_TIMEOUT_S = 3.0
 # The guardian of a killed supervisor ends its parts within `guardian.GRACE_S`; several times that.
 PARTS_TIMEOUT_S = 10.0
 POLL_S = 0.05
@@ -42,15 +45,12 @@ def claim_data_folder(data_dir: Path) -> Iterator[int]:
             "data_dir_unwritable", f"The data folder {data_dir} cannot be written: {exc.strerror}."
         ) from exc
     with supervisor_lock, (data_dir / "parts.lock").open("w") as parts_lock:
-        if not _lock(supervisor_lock):
+        if not _lock(supervisor_lock, within_s=SUPERVISOR_TIMEOUT_S):
             raise ServeError("data_dir_in_use", f"Another copy already runs on the data folder {data_dir}.")
-        deadline = time.monotonic() + PARTS_TIMEOUT_S
-        while not _lock(parts_lock):
-            if time.monotonic() > deadline:
-                raise ServeError(
-                    "parts_in_use", f"Parts of an earlier run on the data folder {data_dir} have not ended yet."
-                )
-            time.sleep(POLL_S)
+        if not _lock(parts_lock, within_s=PARTS_TIMEOUT_S):
+            raise ServeError(
+                "parts_in_use", f"Parts of an earlier run on the data folder {data_dir} have not ended yet."
+            )
         yield parts_lock.fileno()
 
 
@@ -69,9 +69,14 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(file: IO[str], *, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        else:
+            return True

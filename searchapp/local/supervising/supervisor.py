@@ -1,5 +1,6 @@
 """Run programs, restart those that die, stop all of them in order."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -26,6 +27,9 @@ STOP_WITHIN_S = 3.5
 STAGE_RESERVE_S = 1.0
 # Death is certain after SIGKILL; this only bounds the wait for the kernel.
 KILL_WITHIN_S = 1.0
+# A program begins when the guardian knows its group: were this process killed before that, `read` finds
+# the end of the pipe and nothing is left behind. The shell becomes the program, under the same number.
+_GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,26 +174,23 @@ class _Runner(threading.Thread):
         with self._lock:
             if self._ending.is_set():
                 return "was not started"
-            try:
-                process = subprocess.Popen(
-                    self.part.command,
-                    cwd=self._folder,
-                    env=os.environ | self.part.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    pass_fds=self.part.descriptors,
-                    # Its children end with it, and the Ctrl-C of a terminal reaches the supervisor only.
-                    start_new_session=True,
-                )
-            except OSError as exc:
-                self.exit_code = 127  # what a shell says of a program that it cannot run
-                return f"cannot be run ({exc.strerror}: {self.part.command[0]})"
+            process = subprocess.Popen(
+                [*_GATE, *self.part.command],
+                cwd=self._folder,
+                env=os.environ | self.part.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                pass_fds=self.part.descriptors,
+                # Its children end with it, and the Ctrl-C of a terminal reaches the supervisor only.
+                start_new_session=True,
+            )
             self._groups.add(process.pid)
             self._process = process
+            _open_gate(process)
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for above
         copier = threading.Thread(target=self._copy_lines, args=(process.stdout,), daemon=True)
         copier.start()
@@ -246,6 +247,12 @@ class _Groups:
             # Someone killed the guardian. The parts go on; only a SIGKILL of this process too would now
             # leave them behind.
             return
+
+
+def _open_gate(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    with contextlib.suppress(BrokenPipeError), process.stdin as gate:
+        print(file=gate)
 
 
 def _kill_group(group: int) -> None:
