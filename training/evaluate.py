@@ -64,15 +64,17 @@ class EvaluationSet:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Means over the queries of one pair of languages, each in [0, 1]."""
+    """Means over the queries of one pair of languages, each in [0, 1], and how many they are."""
 
     recall_1: float
     recall_10: float
     ndcg_10: float
+    queries: int
 
 
-# Scores by (language of the query, language of the documents).
-Scores = Mapping[tuple[str, str], Score]
+# Language of the query, language of the documents.
+LanguagePair = tuple[str, str]
+Scores = Mapping[LanguagePair, Score]
 
 
 class Encoder:
@@ -150,14 +152,19 @@ def evaluate(encoder: Encoder, evaluation_set: EvaluationSet) -> Scores:
         for query, order in zip(queries, ranked.tolist(), strict=True):
             if relevant := query.relevant & known:
                 found[query.language, language].append(_score([topics[place] for place in order], relevant))
-    return {pair: Score(*np.mean(scores, axis=0).tolist()) for pair, scores in found.items()}
+    return {pair: Score(*np.mean(scores, axis=0).tolist(), len(scores)) for pair, scores in found.items()}
 
 
-def cross_lingual(scores: Scores, languages: Iterable[str]) -> Score | None:
-    """Return the mean over pairs of different languages, both among those given; None for no such pair."""
+def cross_lingual(scores: Scores, languages: Iterable[str]) -> list[LanguagePair]:
+    """Return the pairs of different languages, both among those given."""
     allowed = {*languages, ALL}
-    rows = [(s.recall_1, s.recall_10, s.ndcg_10) for (a, b), s in scores.items() if a != b and {a, b} <= allowed]
-    return Score(*np.mean(rows, axis=0).tolist()) if rows else None
+    return [(a, b) for a, b in scores if a != b and {a, b} <= allowed]
+
+
+def mean_ndcg(scores: Scores, pairs: Sequence[LanguagePair], *, by_query: bool = False) -> float:
+    """Return the mean nDCG@10, in [0, 1], of at least one pair: over pairs, or over the queries of all of them."""
+    counts = [scores[pair].queries if by_query else 1 for pair in pairs]
+    return float(np.average([scores[pair].ndcg_10 for pair in pairs], weights=counts))
 
 
 def _score(ranked: Sequence[str], relevant: frozenset[str]) -> tuple[float, float, float]:
@@ -190,7 +197,7 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, nargs="+", default=[None], help="cut vectors to these lengths")
     options = parser.parse_args()
     encoders = {
-        f"{folder.name}{f'/{dimensions}' if dimensions else ''}": Encoder(folder, dimensions=dimensions)
+        f"{folder}{f' {dimensions}' if dimensions else ''}": Encoder(folder, dimensions=dimensions)
         for folder in options.model
         for dimensions in options.dimensions
     }
@@ -198,26 +205,26 @@ def main() -> None:
     for evaluation_set in map(read_set, options.eval_folder):
         scores = {name: evaluate(encoder, evaluation_set) for name, encoder in encoders.items()}
         print("\t".join([evaluation_set.name, *scores]))
-        for label, pairs in _rows_of_table(scores, languages).items():
-            print("\t".join([label, *(_mean_ndcg(of_model, pairs) for of_model in scores.values())]))
+        for label, pairs, by_query in _rows_of_table(scores, languages):
+            means = (mean_ndcg(of_model, pairs, by_query=by_query) for of_model in scores.values())
+            print("\t".join([label, *(f"{100 * mean:.1f}" for mean in means)]))
 
 
-def _rows_of_table(scores: Mapping[str, Scores], languages: frozenset[str]) -> dict[str, list[tuple[str, str]]]:
-    pairs = list(next(iter(scores.values())))
-    known = languages | {ALL}
-    cross = [(a, b) for a, b in pairs if a != b and {a, b} <= known]
-    rows = {
-        "cross": cross,
-        "same": [(a, b) for a, b in pairs if a == b and a in languages],
-        "to English": [(a, b) for a, b in cross if b == "en"],
-        "other languages": [(a, b) for a, b in pairs if a != b and not {a, b} <= known],
-    }
-    rows |= {f"from {language}": [pair for pair in cross if pair[0] == language] for language in sorted(languages)}
-    return {label: chosen for label, chosen in rows.items() if chosen}
-
-
-def _mean_ndcg(scores: Scores, pairs: Iterable[tuple[str, str]]) -> str:
-    return f"{100 * np.mean([scores[pair].ndcg_10 for pair in pairs]):.1f}"
+def _rows_of_table(
+    scores: Mapping[str, Scores], languages: frozenset[str]
+) -> Iterator[tuple[str, list[LanguagePair], bool]]:
+    """Yield rows as label, pairs, and whether each query counts alike instead of each pair."""
+    of_any = next(iter(scores.values()))
+    cross = cross_lingual(of_any, languages)
+    rows = [
+        ("cross", cross, False),
+        ("cross, by query", cross, True),
+        ("same", [(a, b) for a, b in of_any if a == b and a in languages], False),
+        ("to English", [(a, b) for a, b in cross if b == "en"], False),
+        ("other languages", [(a, b) for a, b in of_any if a != b and not {a, b} <= languages | {ALL}], False),
+    ]
+    rows += [(f"from {of}", [pair for pair in cross if pair[0] == of], False) for of in sorted(languages)]
+    yield from (row for row in rows if row[1])
 
 
 if __name__ == "__main__":

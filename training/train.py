@@ -16,7 +16,7 @@ from training.batches import Sampler
 from training.corpus import Group
 from training.encoded import EncodedCorpus, encode_corpus
 from training.errors import TrainingError
-from training.evaluate import Encoder, EvaluationSet, cross_lingual, evaluate
+from training.evaluate import Encoder, EvaluationSet, cross_lingual, evaluate, mean_ndcg
 from training.export import export
 from training.model import Losses, TokenTable, starting_vectors
 from training.recipe import Recipe
@@ -165,6 +165,6 @@ def _learning_rate(recipe: Recipe, step: int) -> float:
 def _log_scores(folder: Path, evaluation_sets: Sequence[EvaluationSet]) -> None:
     encoder = Encoder(folder)
     for evaluation_set in evaluation_sets:
-        score = cross_lingual(evaluate(encoder, evaluation_set), encoder.languages)
-        if score:
-            logger.info("%s: cross-lingual nDCG@10 %.1f %%", evaluation_set.name, 100 * score.ndcg_10)
+        scores = evaluate(encoder, evaluation_set)
+        if pairs := cross_lingual(scores, encoder.languages):
+            logger.info("%s: cross-lingual nDCG@10 %.1f %%", evaluation_set.name, 100 * mean_ndcg(scores, pairs))

@@ -18,7 +18,7 @@ from training.corpus import Group, read_corpus, share_alike_sources
 from training.encoded import encode_corpus
 from training.errors import TrainingError
 from training.evaluate import Document as EvaluationDocument
-from training.evaluate import Encoder, EvaluationSet, Query, cross_lingual, evaluate
+from training.evaluate import Encoder, EvaluationSet, Query, Score, cross_lingual, evaluate, mean_ndcg
 from training.guard import Guard, check_corpus
 from training.recipe import Recipe
 from training.teacher import Lesson
@@ -127,18 +127,24 @@ def test_training_on_translated_words_finds_translations(groups: list[Group], tm
             seed=3, out=tmp_path / name, evaluation_sets=[], checkpoint_steps=recipe.steps,
         )  # fmt: skip
 
-    score = cross_lingual(evaluate(Encoder(tmp_path / "first"), translations), ["en", "el"])
-    half = cross_lingual(evaluate(Encoder(tmp_path / "first", dimensions=16), translations), ["en", "el"])
-    assert score is not None
-    assert half is not None
-    assert score.recall_1 > 0.8
-    assert half.recall_1 > 0.6
+    scores = evaluate(Encoder(tmp_path / "first"), translations)
+    half = evaluate(Encoder(tmp_path / "first", dimensions=16), translations)
+    assert cross_lingual(scores, ["en", "el"]) == [("en", "el")]
+    assert scores["en", "el"].recall_1 > 0.8
+    assert half["en", "el"].recall_1 > 0.6
     assert not Encoder(tmp_path / "first").encode(["!?"]).any()
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second")]
     assert files[0] == files[1]
     shared = load_file(tmp_path / "first" / "model.safetensors")
     assert shared["embeddings"].shape == (min(200, shared["mapping"].max() + 1), 32)
     assert len(shared["mapping"]) == tokenizer.get_vocab_size()
+
+
+def test_mean_ndcg_by_query_weighs_pairs_by_their_queries() -> None:
+    scores = {("en", "el"): Score(1.0, 1.0, 0.9, 3), ("el", "en"): Score(1.0, 1.0, 0.5, 1)}
+
+    assert mean_ndcg(scores, list(scores)) == pytest.approx(0.7)
+    assert mean_ndcg(scores, list(scores), by_query=True) == pytest.approx(0.8)
 
 
 def test_tokenizer_of_clitics_and_marks_splits_and_folds(groups: list[Group]) -> None:
