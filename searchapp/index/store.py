@@ -133,9 +133,7 @@ class VectorIndex:
                 raise VectorStoreRefusedError(
                     "index_dimensions", f"{self.name} holds vectors of {found}, the model gives {dimensions}"
                 )
-            for field, schema in PAYLOAD_INDEXES.items():
-                if field not in info.payload_schema:
-                    self._client.create_payload_index(self.name, field, field_schema=schema, wait=True)
+            self._complete(info)
 
     def upsert(self, points: Sequence[Point], vectors: NDArray[np.float32]) -> None:
         """Store points, replacing those of the same id.
@@ -286,7 +284,7 @@ class VectorIndex:
         with _wrapped():
             try:
                 # A collection made before there were tags has no index for them.
-                self._client.create_payload_index(self.name, "tags", field_schema=PAYLOAD_INDEXES["tags"], wait=True)
+                self._complete(self._client.get_collection(self.name))
                 self._client.set_payload(self.name, payload={"tags": list(tags)}, points=condition, wait=True)
             except UnexpectedResponse as exc:
                 if exc.status_code != http.HTTPStatus.NOT_FOUND:
@@ -336,6 +334,12 @@ class VectorIndex:
             # Another worker may have been quicker; anything else comes again when the collection is looked at.
             if exc.status_code not in (http.HTTPStatus.CONFLICT, http.HTTPStatus.BAD_REQUEST):
                 raise
+
+    def _complete(self, info: models.CollectionInfo) -> None:
+        """Create the payload indexes that the collection lacks; each is a write, also where it stands."""
+        for field, schema in PAYLOAD_INDEXES.items():
+            if field not in info.payload_schema:
+                self._client.create_payload_index(self.name, field, field_schema=schema, wait=True)
 
     def _search(self, lanes: "Sequence[_Lane]", *, limit: int) -> list[list[JsonObject]]:
         """Return the points of each lane as the store writes them, with their language where it is not known.
