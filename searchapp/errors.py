@@ -16,13 +16,14 @@ class IsoglossError(Exception):
     Args:
         code: short snake_case name of what went wrong, e.g. ``pdf_encrypted``. It is stored with the
             document and mapped to a translated sentence, so it never changes once released.
-        detail: what staff need to find the cause. Never shown to ordinary users.
+        detail: what staff need to find the cause. Never shown to ordinary users. What no database takes (NUL, halves of
+            letters) is replaced: it may hold the words of a broken service.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
-        self.detail = detail
+        self.detail = detail.replace("\0", "\ufffd").encode(errors="replace").decode()
+        super().__init__(f"{code}: {self.detail}" if detail else code)
 
     def __reduce__(self) -> tuple[type["IsoglossError"], tuple[object, ...]]:
         return type(self), (self.code, self.detail)

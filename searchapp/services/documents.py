@@ -146,7 +146,9 @@ def set_tags(document: Document, names: Iterable[str]) -> None:
     """
     tags = clean_tags(names)
     with transaction.atomic():
-        _tag(document, tags)
+        # One after the other: of two that set other tags at once, both would stay.
+        if Document.objects.select_for_update().filter(pk=document.pk).exists():
+            _tag(document, tags)
 
 
 def delete_documents(documents: QuerySet[Document]) -> int:

@@ -41,7 +41,9 @@ def clean_tags(names: Iterable[str]) -> dict[str, str]:
 
 def put_tags(document: Document, tags: dict[str, str]) -> None:
     """Give a document these tags, by key, and no others; the index has to be told apart (`documents.set_tags`)."""
-    Tag.objects.bulk_create([Tag(key=key, name=name) for key, name in tags.items()], ignore_conflicts=True)
+    # By key: two that make the same tags in another order would wait for each other.
+    made = [Tag(key=key, name=name) for key, name in sorted(tags.items())]
+    Tag.objects.bulk_create(made, ignore_conflicts=True)
     document.tags.set(Tag.objects.filter(key__in=tags))
 
 
