@@ -75,6 +75,7 @@ class Service:
         encode: texts to vectors, all that is wrong with vectors included.
         tokenize: for counts, and for ``/v1/tokenize`` where it is offered.
         most_items: more in one request are refused.
+        overfull_status: how they are refused.
         answer_as: what becomes of a right answer's JSON.
         answer_all: answers everything in place of the service.
         overlong: the tokens from which a text is refused, None where the encoder takes all.
@@ -92,6 +93,7 @@ class Service:
     info: dict[str, Any] = field(default_factory=dict)
     has_tokenize: bool = False
     most_items: int = 10_000
+    overfull_status: int = 422
     takes_dimensions: bool = True
     checks_name: bool = False
     answer_as: Callable[[dict[str, Any]], object] = lambda answer: answer
@@ -140,7 +142,8 @@ class Service:
         if ":" in fields["model"]:
             return _json(400, {"message": "LoRA is not enabled", "code": 400})
         if len(texts) > self.most_items:
-            return _json(422, {"message": f"batch size {len(texts)} > maximum allowed batch size {self.most_items}"})
+            words = f"batch size {len(texts)} > maximum allowed batch size {self.most_items}"
+            return _json(self.overfull_status, {"message": words})
         counts = [len(ids) for ids in self.tokenize(texts)]
         if self.overlong and max(counts) >= self.overlong:
             words = f"The input is longer than the context length ({self.overlong} tokens)."

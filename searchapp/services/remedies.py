@@ -202,7 +202,7 @@ _SENTENCES: Mapping[str, Sentences] = {
         _("Check that model and tokenizer belong together and are whole; otherwise use another model."),
     ),
     "vector_constant": (
-        _("All texts get the same vector."),
+        _("Unlike texts get the same vector."),
         _WRONG,
         _("Check that the texts reach the model, and that its weights are whole. Start the service anew."),
     ),
@@ -259,7 +259,10 @@ _SENTENCES: Mapping[str, Sentences] = {
     "batch_refused": (
         _("The service does not take %(items)s texts in one request."),
         _("Indexing is slower: the site halves each batch until the service takes it."),
-        _("Raise its limit, e.g. text-embeddings-inference: --max-client-batch-size %(items)s"),
+        _(
+            "Raise its limit to %(items)s or more (text-embeddings-inference: --max-client-batch-size, "
+            "SGLang: --max-queued-requests)."
+        ),
     ),
     # how texts are read
     "reference_differs": (
@@ -312,6 +315,11 @@ _SENTENCES: Mapping[str, Sentences] = {
         _("Translations are not found: %(share)s of them came first, and chance is 0.17."),
         _WRONG,
         _("Check that the weights are those of a multilingual embedding model, and whole."),
+    ),
+    "language_unread": (
+        _("The letters of these languages do not reach the model: %(languages)s."),
+        _WRONG,
+        _("Look for a proxy that spoils what is not ASCII; otherwise the model's tokenizer lacks them: use another."),
     ),
     "language_weak": (
         _("The model is weak in these languages: %(languages)s."),

@@ -1,5 +1,6 @@
 """The examination of an embedding service: each fault is found by its code, and a service without fault has none."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -198,6 +199,27 @@ def test_examine_answer_of_anything_else_is_no_answer(tiny: Qwen3Model, body: by
     one(examined(healthy(tiny, answer_all=lambda path: (200, "application/json", body))), "answer_unreadable")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("This model does not appear to be an embedding model by default.", "not_embedding"),
+        ("The model `other` does not exist.", "model_not_served"),
+        ("Incorrect API key provided.", "key_missing"),
+        ("The model is overloaded.", "request_refused"),
+    ],
+)
+def test_examine_error_that_comes_with_200_is_named_by_its_words(tiny: Qwen3Model, words: str, code: str) -> None:
+    found = examined(healthy(tiny, answer_as=lambda answer: {"error": {"message": words}}))
+    one(found, code)
+    assert words in found.findings[0].evidence
+
+
+def test_examine_answer_of_odd_bytes_is_told_in_letters_that_can_be_kept(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, answer_all=lambda path: (500, "text/plain", b"lost\n\x00 \x1b[31m")))
+    one(found, "server_error")
+    assert found.findings[0].evidence == "HTTP 500: lost \ufffd \ufffd[31m"
+
+
 def test_examine_answer_packed_wrongly_is_no_answer(tiny: Qwen3Model) -> None:
     one(examined(healthy(tiny, headers={"Content-Encoding": "gzip"})), "answer_unreadable")
 
@@ -233,8 +255,21 @@ def test_examine_model_name_that_is_not_listed_is_a_warning(tiny: Qwen3Model) ->
     one(examined(healthy(tiny, listed="bge-m3")), "model_not_listed")
 
 
-def test_examine_model_listed_by_its_path_is_the_same(tiny: Qwen3Model) -> None:
-    assert codes(examined(healthy(tiny, listed=f"/models/Org/{MODEL_NAME.upper()}"))) == []
+@pytest.mark.parametrize(
+    "listed", [f"/models/Org/{MODEL_NAME.upper()}", f"Org/{MODEL_NAME}-Q8_0.gguf", "tiny_qwen3_embedding", "/data"]
+)
+def test_examine_model_listed_by_its_path_or_file_is_the_same(tiny: Qwen3Model, listed: str) -> None:
+    assert codes(examined(healthy(tiny, listed=listed))) == []
+
+
+def test_examine_name_of_our_own_for_a_service_that_takes_any_is_right(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, listed="Qwen/Qwen3-Embedding-0.6B", answer_as=answering_as("Qwen/Qwen3-Embedding-0.6B"))
+    assert codes(examined(service, model="embedder")) == []
+
+
+def test_examine_name_of_our_own_is_not_listed_where_names_are_looked_at(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, listed="bge-m3", name="embedder", checks_name=True)
+    one(examined(service, model="embedder"), "model_not_listed")
 
 
 def answering_as(name: str) -> Callable[[dict[str, Any]], object]:
@@ -348,6 +383,41 @@ def test_examine_one_text_with_a_zero_vector_is_found(tiny: Qwen3Model) -> None:
     one(examined(healthy(tiny, encode=encode)), "vector_zero")
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda text: text[:20],
+        lambda text: text if len(text) < 60 else "long",
+    ],
+)
+def test_examine_unlike_texts_with_one_vector_are_found(tiny: Qwen3Model, read: Callable[[str], str]) -> None:
+    found = examined(healthy(tiny, encode=lambda texts: tiny.encode([read(text) for text in texts]).vectors))
+    one(found, "vector_constant")
+
+
+def test_examine_letters_that_are_lost_on_the_way_are_found(built_in: EmbeddingModel) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        return built_in.encode([text.encode("ascii", "replace").decode() for text in texts]).vectors
+
+    service = healthy(built_in, encode=encode, info={"embedding": {"takes_instructions": False}})
+    found = examined(service, only=("letters", "languages"))
+    assert one(found, "language_unread")["languages"] == ["zh", "ja", "ko", "ru", "ar", "hi", "th", "he"]
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_examine_letters_that_are_refused_are_found(tiny: Qwen3Model, status: int) -> None:
+    service = healthy(tiny)
+    embed = service._embed
+
+    def answer(fields: dict[str, Any]) -> faults.Answer:
+        if any("\u3040" <= letter <= "\u9fff" for text in fields["input"] for letter in text):
+            return status, "text/plain", b"UnicodeEncodeError"
+        return embed(fields)
+
+    service._embed = answer  # type: ignore[method-assign] # the service is the test's
+    assert one(examined(service), "language_unread")["languages"] == ["zh", "ja"]
+
+
 def each(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, Any]], object]:
     return lambda answer: answer | {"data": [change(item) for item in answer["data"]]}
 
@@ -367,6 +437,7 @@ def fewer(answer: dict[str, Any]) -> object:
         (each(lambda item: item | {"index": 0}), "vector_index"),
         (each(lambda item: item | {"index": str(item["index"])}), "vector_index"),
         (each(lambda item: item | {"index": item["index"] + 1}), "vector_index"),
+        (each(lambda item: item | {"embedding": [True] * 32}), "vector_form"),
         (each(lambda item: item | {"embedding": [str(number) for number in item["embedding"]]}), "vector_form"),
         (each(lambda item: item | {"embedding": str(item["embedding"])}), "vector_form"),
         (each(lambda item: item | {"embedding": [item["embedding"]]}), "vector_form"),
@@ -409,6 +480,12 @@ def test_examine_usage_that_is_missing_or_no_count_changes_nothing(tiny: Qwen3Mo
     assert 250 <= found.measurements["context_tokens"] <= 1024  # type: ignore[operator]
 
 
+def test_examine_usage_that_counts_letters_is_not_believed(tiny: Qwen3Model) -> None:
+    service = healthy(tiny, encode=faults.cut_at(tiny, 100), tokenize=lambda texts: [[0] * len(text) for text in texts])
+    # A hundred tokens of this tokenizer are some 35 words, or 180 letters.
+    assert one(examined(service, only=("lengths",)), "text_truncated")["found"] < 70
+
+
 def test_examine_base64_of_another_number_format_is_found(tiny: Qwen3Model) -> None:
     one(examined(healthy(tiny, pack=lambda vector: vector.astype("<f2").tobytes())), "base64_differs")
 
@@ -431,6 +508,26 @@ def test_examine_order_that_is_lost_in_large_batches_only_is_found(tiny: Qwen3Mo
     one(examined(healthy(tiny, encode=encode)), "order_shuffled")
 
 
+def test_examine_two_texts_that_change_places_in_large_batches_are_found(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        vectors = tiny.encode(texts).vectors
+        if len(texts) > 20:
+            vectors[[10, 11]] = vectors[[11, 10]]
+        return vectors
+
+    one(examined(healthy(tiny, encode=encode)), "order_shuffled")
+
+
+def test_examine_router_that_asks_another_model_now_and_then_is_random(tiny: Qwen3Model) -> None:
+    turns = itertools.count()
+
+    def encode(texts: list[str]) -> Vectors:
+        vectors = tiny.encode(texts).vectors
+        return np.roll(vectors, 1, axis=1) if next(turns) % 7 == 6 else vectors
+
+    one(examined(healthy(tiny, encode=encode)), "vector_random")
+
+
 def test_examine_answer_out_of_order_with_right_indexes_is_right(tiny: Qwen3Model) -> None:
     assert codes(examined(healthy(tiny, answer_as=lambda answer: answer | {"data": answer["data"][::-1]}))) == []
 
@@ -445,7 +542,24 @@ def test_examine_vectors_that_depend_on_the_batch_are_found(tiny: Qwen3Model) ->
 
 
 def test_examine_batches_of_the_sites_size_that_are_refused_are_found(tiny: Qwen3Model) -> None:
-    assert one(examined(healthy(tiny, most_items=32)), "batch_refused")["items"] == 64
+    found = examined(healthy(tiny, most_items=32))
+    assert one(found, "batch_refused")["items"] == 64
+    assert found.measurements["batch_items"] == 32
+
+
+def test_examine_service_that_takes_one_text_at_a_time_is_examined_so(tiny: Qwen3Model) -> None:
+    found = examined(healthy(tiny, most_items=1))
+    one(found, "batch_refused")
+    assert found.measurements["batch_items"] == 1
+
+
+def test_examine_queue_that_is_too_short_for_a_batch_is_found(
+    tiny: Qwen3Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("searchapp.embedding.doctor.wire.BUSY_PAUSE_S", 0)
+    found = examined(healthy(tiny, most_items=16, overfull_status=503))
+    one(found, "batch_refused")
+    assert found.measurements["batch_items"] == 16
 
 
 # 9. Pooling
@@ -526,6 +640,15 @@ def test_examine_texts_cut_below_the_budget_are_found_with_the_length(tiny: Qwen
     found = examined(healthy(tiny, encode=faults.cut_at(tiny, 250)), only=("lengths",))
     assert "text_truncated" in codes(found)
     assert 200 <= found.measurements["context_tokens"] <= 300  # type: ignore[operator]
+
+
+def test_examine_texts_cut_at_their_beginning_are_found_with_the_length(tiny: Qwen3Model) -> None:
+    def encode(texts: list[str]) -> Vectors:
+        kept = [ids[-250:] for ids in tiny.tokenize(texts)]
+        return faults.unit_rows(np.stack([faults.states(tiny, ids)[-1] for ids in kept]))
+
+    found = examined(healthy(tiny, encode=encode, overlong=700), only=("lengths",))
+    assert 200 <= one(found, "text_truncated")["found"] <= 300
 
 
 def test_examine_texts_cut_above_the_budget_are_information(tiny: Qwen3Model) -> None:

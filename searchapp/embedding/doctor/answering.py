@@ -1,5 +1,8 @@
 """Whether the answers are vectors, of the right length, in the right order, the same alone as among others."""
 
+import json
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +20,8 @@ CONSTANT_COSINE = 0.999999
 DIMENSIONS_PROBE = 32
 # What a service that cannot answer in base64 may do when it is asked to.
 PACKING_CODES = frozenset({"request_refused", "server_error", "answer_unreadable", "vector_lengths", "vector_form"})
+# What becomes of a request with more texts than a service takes.
+BATCH_CODES = frozenset({"request_refused", "server_error", "url_wrong_path", "busy"})
 
 
 def check_vectors(visit: Visit) -> None:
@@ -43,6 +48,34 @@ def check_vectors(visit: Visit) -> None:
             largest=round(float(norms.max()), 3),
         )
     _check_base64(visit, units[0])
+
+
+def check_letters(visit: Visit) -> None:
+    """Tell words of the same length apart in each script: their letters reach the model."""
+    languages = list(samples.LETTERS)
+    try:
+        answer = visit.wire.embed([word for language in languages for word in samples.LETTERS[language]])
+    except FaultError as exc:
+        refused = [language for language in languages if exc.status and _refuses(visit, samples.LETTERS[language])]
+        if not refused or samples.PLAIN_LANGUAGE in refused:
+            return  # whatever it is, it is no matter of letters, and is found by the next checks
+        visit.find("language_unread", exc.finding.evidence, languages=refused)
+        raise StopError from exc
+    if not np.isfinite(answer.norms).all():
+        return
+    cosines = (answer.units[0::2] * answer.units[1::2]).sum(axis=1)
+    unread = [language for language, cosine in zip(languages, cosines, strict=True) if cosine > CONSTANT_COSINE]
+    if unread and samples.PLAIN_LANGUAGE not in unread:
+        words = samples.LETTERS[unread[0]]
+        visit.find("language_unread", f"the same vector for {' and '.join(words)}", languages=unread)
+
+
+def _refuses(visit: Visit, texts: Sequence[str]) -> bool:
+    try:
+        visit.wire.embed(texts[:1])
+    except FaultError:
+        return True
+    return False
 
 
 def check_dimensions(visit: Visit) -> None:
@@ -87,43 +120,77 @@ def check_batches(visit: Visit) -> None:
     """Send texts together that were sent alone: same order, same vectors; and as many as the site sends."""
     texts = list(samples.VARIED)
     alone = np.concatenate([visit.wire.embed([text]).units for text in texts])
-    _compare(visit, alone, texts)
+    _check_unlike(visit, alone, texts)
+    # One text twice: a server that drops doubles, or sorts by length, shows it here.
+    _compare(visit, np.concatenate([alone, alone[1:2]]), [*texts, texts[1]])
     items = visit.expectations.batch_items
     if items <= 1:
         raise SkippedError
     many = [f"{texts[number % len(texts)].strip()} {number // len(texts)}" for number in range(items)]
+    # Few at once are known to be right by now, so all places of the large request are looked at.
+    few = [visit.wire.embed(many[start : start + len(texts)]).units for start in range(0, items, len(texts))]
+    _compare(visit, np.concatenate(few), many)
+
+
+def _check_unlike(visit: Visit, units: NDArray[np.float32], texts: list[str]) -> None:
+    cosines = units @ units.T
+    np.fill_diagonal(cosines, -1)
+    first, second = np.unravel_index(cosines.argmax(), cosines.shape)
+    if cosines[first, second] > CONSTANT_COSINE:
+        words = " and ".join(json.dumps(texts[place][:60], ensure_ascii=False) for place in (first, second))
+        visit.find("vector_constant", f"the same vector for {words}")
+        raise StopError
+
+
+def _compare(visit: Visit, few: NDArray[np.float32], texts: list[str]) -> None:
+    """Compare texts that were sent alone, or few at once, with the same in one request."""
     try:
-        together = visit.wire.embed(many)
+        together = visit.wire.embed(texts)
     except FaultError as exc:
-        if exc.finding.code not in ("request_refused", "server_error", "url_wrong_path"):
+        if exc.finding.code not in BATCH_CODES:
             raise
-        visit.find("batch_refused", exc.finding.evidence, items=items)
+        _find_most_items(visit, texts)
+        visit.find("batch_refused", exc.finding.evidence, items=visit.expectations.batch_items)
         return
     _check_numbers(visit, together)
-    # A few of them alone: the ends and some between, where a shuffled answer cannot have them all in place.
-    picked = sorted({0, 1, items // 3, items // 2, items - 2, items - 1})
-    some = np.concatenate([visit.wire.embed([many[index]]).units for index in picked])
-    _judge(visit, some @ together.units.T, picked)
+    _judge(visit, few @ together.units.T, texts)
 
 
-def _compare(visit: Visit, alone: NDArray[np.float32], texts: list[str]) -> None:
-    # One text twice: a server that drops doubles, or sorts by length, shows it here.
-    together = visit.wire.embed([*texts, texts[1]])
-    _check_numbers(visit, together)
-    _judge(visit, np.concatenate([alone, alone[1:2]]) @ together.units.T, list(range(len(texts) + 1)))
+def _find_most_items(visit: Visit, texts: list[str]) -> None:
+    """Halve a request that is refused until it is taken, and send no larger ones from then on.
+
+    Raises:
+        FaultError: one text alone is refused as well.
+    """
+    items = len(texts)
+    while items > 1:
+        items //= 2
+        try:
+            visit.wire.embed(texts[:items])
+        except FaultError as exc:
+            if exc.finding.code not in BATCH_CODES or items == 1:
+                raise
+        else:
+            break
+    visit.wire.most_items = items
+    visit.measurements["batch_items"] = items
 
 
-def _judge(visit: Visit, cosines: NDArray[np.float32], places: list[int]) -> None:
-    """Compare each text alone with all vectors of the batch, among which its own is at its place."""
-    own = np.array([cosines[row, place] for row, place in enumerate(places)])
+def _judge(visit: Visit, cosines: NDArray[np.float32], texts: list[str]) -> None:
+    """Judge by the cosines of each text's vector with all of a request, among which its own is at its place."""
+    own = cosines.diagonal()
     lowest = float(own.min())
     visit.measurements["batch_cosine"] = min(round(lowest, 6), float(visit.measurements.get("batch_cosine", 1.0)))  # type: ignore[arg-type]
     if lowest >= SAME_COSINE:
         return
     best = cosines.max(axis=1)
-    elsewhere = [place for row, place in enumerate(places) if own[row] < SAME_COSINE <= best[row]]
-    if elsewhere:
-        visit.find("order_shuffled", f"places {elsewhere}", places=len(elsewhere), texts=len(places))
+    elsewhere = [place for place in range(len(texts)) if own[place] < SAME_COSINE <= best[place]]
+    worst = texts[int(own.argmin())]
+    again = [visit.wire.embed([worst]).units[0] for _turn in range(3)]
+    if (same := min(float(one @ other) for one in again for other in again)) < SAME_COSINE:
+        visit.find("vector_random", f"cosine of the same text twice: {same:.3f}", cosine=round(same, 3))
+    elif elsewhere:
+        visit.find("order_shuffled", f"places {elsewhere}", places=len(elsewhere), texts=len(texts))
     else:
         visit.find("batch_differs", f"lowest cosine {lowest:.4f}", cosine=round(lowest, 4))
     raise StopError

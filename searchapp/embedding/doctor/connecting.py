@@ -1,11 +1,17 @@
 """Whether there is a service at the address, whether it takes the key, and whether it serves the model."""
 
+import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from searchapp.embedding.doctor.report import Endpoint
 from searchapp.embedding.doctor.visit import StopError, Visit
 from searchapp.embedding.doctor.wire import FaultError, Wire, host_of
+from searchapp.embedding.presets import family_of
+
+# Asked for to see whether names are looked at.
+NO_MODEL = "isogloss-doctor-no-such-model"
 
 
 def check_connection(visit: Visit) -> None:
@@ -44,10 +50,10 @@ def check_connection(visit: Visit) -> None:
 
 def check_model(visit: Visit) -> None:
     """Compare the name with what the service says it serves."""
-    wire, facts = visit.wire, visit.facts
+    facts = visit.facts
     if facts.info.get("is_generation") is True:
         visit.find("not_embedding", "/model_info: is_generation is true")
-    if facts.served and not _is_listed(wire.endpoint.model, facts.served):
+    if facts.served and all(_contradicts(visit, name) for name in facts.served):
         visit.find("model_not_listed", ", ".join(facts.served), served=", ".join(facts.served[:10]))
     elif _is_another_model(visit):
         visit.find("model_differs", f"model: {visit.answered_name}", served=visit.answered_name)
@@ -60,28 +66,46 @@ def _noted(visit: Visit, fault: FaultError) -> str:
     return fault.finding.code
 
 
-def _is_listed(model: str, served: tuple[str, ...]) -> bool:
-    """Return whether the names mean the same: servers list a path or a hub name where none is given."""
-
-    def short(name: str) -> str:
-        return PurePosixPath(name.lower()).name
-
-    return any(model == name or short(model) == short(name) for name in served)
-
-
 def _is_another_model(visit: Visit) -> bool:
     """Return whether the service says that another model than the one asked for has answered.
 
-    SGLang answers with the path of the model, whatever name it is served under, and OpenAI with the name and a
-    version.
+    SGLang answers with the path of the model, whatever name it is served under, and llama.cpp with the name it was
+    asked for.
     """
-    asked, answered, facts = visit.wire.endpoint.model, visit.answered_name, visit.facts
-    if not answered or answered == facts.info.get("model_path") or _is_listed(asked, (answered,)):
-        return False
-    if asked.lower() in answered.lower() or answered.lower() in asked.lower():
+    answered, facts = visit.answered_name, visit.facts
+    if not answered or answered == facts.info.get("model_path") or not _contradicts(visit, answered):
         return False
     # Where the name asked for is listed, only the name of another listed model says anything.
     return not facts.served or answered in facts.served
+
+
+def _contradicts(visit: Visit, served: str) -> bool:
+    """Return whether a name that the service gives its model cannot be another for the one asked for.
+
+    Services list a path, a hub name, or a file with its quantisation, and OpenAI adds a version. Where any name is
+    taken, one that names no known family of models is the site's own; a path that names none is the machine's.
+    """
+    asked = visit.wire.endpoint.model
+    first, second = _plain(asked), _plain(served)
+    if first in second or second in first:
+        return False
+    if family_of(served) == "none" and PurePosixPath(served).is_absolute():
+        return False
+    return family_of(asked) != "none" or not _takes_any_name(visit.wire)
+
+
+def _takes_any_name(wire: Wire) -> bool:
+    with Wire(replace(wire.endpoint, model=NO_MODEL)) as other:
+        try:
+            other.embed(["hello"])
+        except FaultError:
+            return False
+        return True
+
+
+def _plain(name: str) -> str:
+    """Return the letters and digits of the last part of a path or hub name."""
+    return re.sub(r"[^a-z0-9]", "", PurePosixPath(name.lower()).name.removesuffix(".gguf"))
 
 
 def _redirect_fault(wire: Wire, found: FaultError) -> FaultError:

@@ -30,6 +30,7 @@ Check = Callable[[Visit], None]
 FAST_CHECKS: dict[str, Check] = {
     "connection": connecting.check_connection,
     "model": connecting.check_model,
+    "letters": answering.check_letters,
     "vectors": answering.check_vectors,
     "dimensions": answering.check_dimensions,
     "batches": answering.check_batches,

@@ -20,32 +20,40 @@ TOKENS_PER_WORD = (0.5, 16.0)
 USUAL_TOKENS_PER_WORD = 1.3
 BISECTIONS = 6
 SMALLEST_WORDS = 8
+# Where two texts differ, and by what.
+ENDS, STARTS = "last", "start"
+TENTHS = ("salt soup fish rice", "song drum horn bell")
 # Equal but for rounding; one sentence of thousands in a mean moves the vector by more than 1e-8.
 EQUAL_DISTANCE = 1e-9
 
 
 def check_lengths(visit: Visit) -> None:
-    """Lengthen a text until its end has no effect, or it is refused, or there is reason to stop."""
+    """Lengthen a text until its end has no effect, or it is refused, or there is reason to stop; then try its start."""
     per_word = _tokens_per_word(visit)
     declared = visit.facts.context_tokens
     # Beyond by more than the tenth in which the two texts differ.
     limit = min(declared * 1.2 + 64, LONGEST_TOKENS) if declared else LONGEST_UNDECLARED_TOKENS
     wanted = visit.expectations.text_tokens
-    works = 0
+    outcome, works, longest = "works", 0, 0
     for tokens in _steps(limit, wanted):
         words = max(SMALLEST_WORDS, int(tokens / per_word))
-        outcome, seen = _try(visit, words)
-        if outcome == "works":
-            works, per_word = seen, seen / words
-            if seen > limit or _is_slow(visit):
-                break
-            continue
-        found = works if outcome == "breaks" else _bisect(visit, int(works / per_word), words, works)
-        visit.measurements["context_tokens"] = found
-        visit.measurements["too_long"] = outcome
-        _judge(visit, outcome, found, wanted)
+        outcome, seen = _try(visit, words, ENDS)
+        if outcome != "works":
+            if outcome != "breaks":
+                longest, works = _bisect(visit, longest, words, works, ENDS)
+            break
+        works, longest, per_word = seen, words, seen / words
+        if seen > limit or _is_slow(visit):
+            break
+    if longest and _try(visit, longest, STARTS)[0] == "cut":
+        outcome = "cut"
+        _longest, works = _bisect(visit, 0, longest, 0, STARTS)
+    if outcome == "works":
+        visit.measurements["context_tokens"] = f">= {works}"
         return
-    visit.measurements["context_tokens"] = f">= {works}"
+    visit.measurements["context_tokens"] = works
+    visit.measurements["too_long"] = outcome
+    _judge(visit, outcome, works, wanted)
 
 
 def _judge(visit: Visit, outcome: str, found: int, wanted: int) -> None:
@@ -73,17 +81,22 @@ def _steps(limit: float, wanted: int) -> Iterator[float]:
     yield limit
 
 
-def _text(words: int, last: str) -> str:
+def _text(words: int, *, start: str = "", last: str = "") -> str:
+    """Return a text of so many words, whose first or last tenth is made of the given ones."""
     filler = " ".join(samples.FILLER).split()
     repeated = [filler[number % len(filler)] for number in range(words)]
-    # The last tenth differs, so that a cut by little is seen as well.
-    tail = (last.split() * words)[: max(4, words // 10)]
-    return " ".join(repeated[: -len(tail)] + tail)
+    # A tenth, so that a cut by little is seen as well.
+    tenth = max(4, words // 10)
+    if start:
+        repeated[:tenth] = (start.split() * words)[:tenth]
+    if last:
+        repeated[-tenth:] = (last.split() * words)[:tenth]
+    return " ".join(repeated)
 
 
 def _tokens_per_word(visit: Visit) -> float:
     words = 20
-    return max(_counted(visit.wire.embed([_text(words, samples.FILLER[0])]), words) / words, 1.0)
+    return max(_counted(visit.wire.embed([_text(words)]), words) / words, 1.0)
 
 
 def _counted(answer: Embedded, words: int) -> int:
@@ -93,11 +106,10 @@ def _counted(answer: Embedded, words: int) -> int:
     return answer.prompt_tokens if is_credible else round(words * USUAL_TOKENS_PER_WORD)
 
 
-def _try(visit: Visit, words: int) -> tuple[str, int]:
-    """Send two texts that differ at the end alone; return what became of them and the tokens counted."""
+def _try(visit: Visit, words: int, place: str) -> tuple[str, int]:
+    """Send two texts that differ at one end alone; return what became of them and the tokens counted."""
     try:
-        first = visit.wire.embed([_text(words, "salt soup fish rice")])
-        second = visit.wire.embed([_text(words, "song drum horn bell")])
+        first, second = (visit.wire.embed([_text(words, **{place: tenth})]) for tenth in TENTHS)
     except FaultError as exc:
         code = exc.finding.code
         if code in ("timeout", "connection_broken", "server_error", "answer_unreadable"):
@@ -115,18 +127,18 @@ def _distance(first: Embedded, second: Embedded) -> float:
     return float(np.square(first.units[0].astype(np.float64) - second.units[0].astype(np.float64)).sum() / 2)
 
 
-def _bisect(visit: Visit, low: int, high: int, works: int) -> int:
-    """Return about the largest number of tokens that works, between two numbers of words."""
+def _bisect(visit: Visit, low: int, high: int, works: int, place: str) -> tuple[int, int]:
+    """Return about the largest number of words, and of their tokens, that works between two numbers of words."""
     for _round in range(BISECTIONS):
         middle = (low + high) // 2
         if middle in (low, high) or middle < SMALLEST_WORDS:
             break
-        outcome, seen = _try(visit, middle)
+        outcome, seen = _try(visit, middle, place)
         if outcome == "works":
             low, works = middle, max(works, seen)
         else:
             high = middle
-    return works
+    return low, works
 
 
 def _is_slow(visit: Visit) -> bool:

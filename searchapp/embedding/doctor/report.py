@@ -82,6 +82,7 @@ CODES: Mapping[str, Severity] = {
     "long_text_breaks": W,
     # what vectors mean
     "meaning_absent": E,
+    "language_unread": E,
     "language_weak": W,
     "near_far_mixed": E,
     "near_far_scale": I,

@@ -154,6 +154,7 @@ VARIED = (
     "密码",
     "如何重置我的密码？请点击登录页面上的链接。",
     "Restart the router and wait until the light turns green. " * 6,
+    "Restart the router and wait until the light turns green. Then call the hotline about the bill of last month.",
     "def reset(token: str) -> None: ...",
     "¿Dónde está la biblioteca?",
     "Собака спит под столом",
@@ -162,6 +163,21 @@ VARIED = (
     "ERR_CONNECTION_REFUSED 0x80070005",
     "Wash your hands with soap.",
 )
+
+PLAIN_LANGUAGE = "en"
+# Two words of the same number of letters in each script: where letters are lost on the way, or the tokenizer knows none
+# of them, they have one vector.
+LETTERS: Mapping[str, tuple[str, str]] = {
+    PLAIN_LANGUAGE: ("fish", "moon"),
+    "zh": ("明天", "苹果"),
+    "ja": ("りんご", "さかな"),
+    "ko": ("사과", "바람"),
+    "ru": ("рыба", "зима"),
+    "ar": ("كتاب", "مطار"),
+    "hi": ("पानी", "रोटी"),
+    "th": ("ปลา", "ขาว"),
+    "he": ("מים", "דבש"),
+}
 
 # Four matters of some length, and words that say nothing about any of them.
 CONTEXTS = tuple(

@@ -30,6 +30,7 @@ BUSY_PAUSE_S = 1.0
 BUSY_STATUSES = frozenset({429, 502, 503, 504})
 EVIDENCE_CHARACTERS = 300
 SMALLEST_NORM = 1e-6
+MOST_ITEMS = 10_000
 _NOT_EMBEDDING = re.compile(
     r"does not appear to be an embedding model|not support (?:the )?embeddings?|not an embedding model|"
     r"--is-embedding|start it with .?--embeddings?",
@@ -41,6 +42,12 @@ _MODEL_UNKNOWN = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ADAPTER = re.compile(r"lora|adapter", re.IGNORECASE)
+# Some services refuse a key with 400, or with 200 and the error inside.
+_KEY_REFUSED = re.compile(
+    r"(?:api.?key|credentials?).{0,40}(?:invalid|incorrect|not valid|missing|required)|"
+    r"(?:invalid|incorrect|missing|no) (?:api.?key|credentials?)|unauthori[sz]ed|unauthenticated",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class FaultError(Exception):
@@ -58,7 +65,7 @@ class Embedded:
 
     Attributes:
         vectors: as they came, put in the order of their indexes; ``(texts, dimensions)`` float32 of any norm.
-        prompt_tokens: what the service counted, 0 where it does not say.
+        prompt_tokens: what the service counted, 0 where it does not say, or counts letters.
         took_s: seconds until the answer was there.
         model: name that the service answers with, empty where it gives none.
         is_packed: whether the vectors came in base64.
@@ -115,6 +122,8 @@ class Wire:
             headers={"Authorization": f"Bearer {(self.has_sendable_key and endpoint.api_key) or 'EMPTY'}"},
         )
         self.slowest_s = 0.0
+        # More texts than the service takes in one request, once that is known, are sent in several.
+        self.most_items = MOST_ITEMS
         self._length = 0
 
     def __enter__(self) -> Self:
@@ -141,14 +150,21 @@ class Wire:
         # Some services repeat the key that they refuse.
         words = evidence.replace(key, "***") if key not in ("", "EMPTY") else evidence
         words = words.replace(self.endpoint.base_url, _without_password(self.endpoint.base_url))
-        return Finding(code, CODES[code], named | values, words[:EVIDENCE_CHARACTERS], part)
+        plain = {
+            name: _printable(value) if isinstance(value, str) else value for name, value in (named | values).items()
+        }
+        return Finding(code, CODES[code], plain, _printable(words)[:EVIDENCE_CHARACTERS], part)
 
     def embed(self, texts: Sequence[str], *, encoding: str = "float", **fields: object) -> Embedded:
-        """Embed texts in one request.
+        """Embed texts, in one request as far as is known to be possible.
 
         Raises:
             FaultError: the service cannot be reached, refuses, or answers with what are no vectors.
         """
+        starts = range(0, len(texts), self.most_items)
+        return _joined([self._embed(texts[at : at + self.most_items], encoding=encoding, **fields) for at in starts])
+
+    def _embed(self, texts: Sequence[str], *, encoding: str, **fields: object) -> Embedded:
         body = {"model": self.endpoint.model, "input": list(texts), "encoding_format": encoding, **fields}
         started = time.perf_counter()
         answer = self.post("/embeddings", body)
@@ -159,7 +175,9 @@ class Wire:
             self._compare_length(vectors.shape[1])
         name = answer.get("model")
         is_packed = isinstance(answer["data"][0]["embedding"], str)
-        return Embedded(vectors, _counted_tokens(answer), took_s, name if isinstance(name, str) else "", is_packed)
+        return Embedded(
+            vectors, _counted_tokens(answer, texts), took_s, name if isinstance(name, str) else "", is_packed
+        )
 
     def post(self, path: str, body: Mapping[str, object], *, base_url: str | None = None) -> Any:
         """Send JSON below the base address and return the JSON of the answer.
@@ -172,7 +190,10 @@ class Wire:
         response = self._send("POST", address, content)
         if response.status_code != HTTPStatus.OK:
             raise self._refusal(response)
-        return self._json(response)
+        answer = self._json(response)
+        if isinstance(answer, dict) and (answer.get("error") or answer.get("object") == "error"):
+            raise self._refusal(response)
+        return answer
 
     def get(self, address: str) -> Any:
         """Return the JSON of an address, or None where it answers with anything else.
@@ -274,13 +295,14 @@ class Wire:
             return False
 
     def _refusal(self, response: httpx2.Response) -> FaultError:
-        """Say what a status other than 200 means."""
+        """Say what a status other than 200 means, or an error that comes with 200."""
         status, words = response.status_code, _words(response)
         evidence = f"HTTP {status}: {words}"
         if target := response.headers.get("location", "") if response.is_redirect else "":
             evidence = f"HTTP {status}: to {_without_password(target)}"
             return self.fault("url_redirect", evidence, status=status, right=_base_of(response.url.join(target)))
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        is_key_refused = status in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST) and _KEY_REFUSED.search(words)
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or is_key_refused:
             has_key = self.endpoint.api_key not in ("", "EMPTY")
             return self.fault("key_refused" if has_key else "key_missing", evidence, status=status)
         if _NOT_EMBEDDING.search(words):
@@ -291,7 +313,8 @@ class Wire:
             return self.fault("model_colon", evidence, status=status)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR and _MODEL_UNKNOWN.search(words):
             return self.fault("model_not_served", evidence, status=status, served="")
-        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) or status < HTTPStatus.BAD_REQUEST:
+        is_elsewhere = HTTPStatus.OK < status < HTTPStatus.BAD_REQUEST
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED) or is_elsewhere:
             return self.fault("url_wrong_path", evidence, status=status)
         if status in BUSY_STATUSES:
             return self.fault("busy", evidence, status=status)
@@ -335,6 +358,18 @@ class Wire:
         self._length = length
 
 
+def _joined(answers: Sequence[Embedded]) -> Embedded:
+    """Return the answers to the parts of a request as one."""
+    first = answers[0]
+    return Embedded(
+        np.concatenate([answer.vectors for answer in answers]),
+        sum(answer.prompt_tokens for answer in answers),
+        sum(answer.took_s for answer in answers),
+        first.model,
+        first.is_packed,
+    )
+
+
 def host_of(address: str) -> str:
     """Return the host of an address, nothing where it has none, or a port that is none."""
     try:
@@ -363,18 +398,25 @@ def _row(embedding: object) -> NDArray[np.float32]:
         return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4").astype(np.float32)
     if not isinstance(embedding, list):
         raise TypeError(f"a vector is of type {type(embedding).__name__}")
-    if odd := next((number for number in embedding if not isinstance(number, int | float | None)), None):
-        raise TypeError(f"a number is of type {type(odd).__name__}")
+    kinds = {type(number) for number in embedding} - {int, float, type(None)}
+    if kinds:
+        raise TypeError(f"a number is of type {', '.join(sorted(kind.__name__ for kind in kinds))}")
     # JSON has no NaN: servers write null for it.
     numbers = [np.nan if number is None else float(number) for number in embedding]
     with np.errstate(over="ignore"):  # beyond float32 is infinite, which has a finding of its own
         return np.array(numbers, dtype=np.float32)
 
 
-def _counted_tokens(answer: Any) -> int:
+def _printable(words: str) -> str:
+    """Return words that a terminal shows and every database takes."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(words.split()))
+
+
+def _counted_tokens(answer: Any, texts: Sequence[str]) -> int:
     usage = answer.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return tokens if isinstance(tokens, int) else 0
+    # infinity-emb counts the letters.
+    return tokens if isinstance(tokens, int) and tokens != sum(map(len, texts)) else 0
 
 
 def _words(response: httpx2.Response) -> str:
