@@ -15,9 +15,10 @@ from django.conf import settings
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from searchapp.embedding import Embedder, EmbeddingItemError
-from searchapp.models import EmbeddingCacheEntry
-from searchapp.services.fingerprints import trusted_fingerprint
+from searchapp.backends import ModelChangedError
+from searchapp.embedding import PROBE_TEXTS, Embedder, EmbeddingItemError, EmbeddingRefusedError, is_same_model
+from searchapp.models import EmbeddingCacheEntry, ModelFingerprint
+from searchapp.services.fingerprints import current_fingerprint, trusted_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -38,26 +39,28 @@ def embed_documents(
 ) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
     """Embed passages, of which only those are sent to the service that it never saw.
 
+    One of the fixed texts goes with them, so that vectors of weights that came since the last look are noticed.
+
     Returns:
         As `Embedder.try_documents`.
 
     Raises:
+        ModelChangedError: the weights changed on the way.
         EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: as `Embedder.embed_documents`.
     """
-    if not settings.EMBEDDING_CACHE_BYTES:
-        return embedder.try_documents(texts)
     fingerprint = trusted_fingerprint(embedder)
     prefix = f"{fingerprint.pk}\0{embedder.family}\0"
     keys = [hashlib.sha256(f"{prefix}{text}".encode()).hexdigest() for text in texts]
-    known = _look_up(keys, fingerprint.dimensions)
+    known = _look_up(keys, fingerprint.dimensions) if settings.EMBEDDING_CACHE_BYTES else {}
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     refused: dict[str, EmbeddingItemError] = {}
     if missing:
         missing_keys = list(missing)
-        vectors, errors = embedder.try_documents(list(missing.values()))
+        vectors, errors = _embed(embedder, list(missing.values()), fingerprint)
         refused = {missing_keys[position]: error for position, error in errors.items()}
         fresh = dict(zip(missing_keys, vectors, strict=True))
-        _store({key: vector for key, vector in fresh.items() if key not in refused})
+        if settings.EMBEDDING_CACHE_BYTES:
+            _store({key: vector for key, vector in fresh.items() if key not in refused})
         known |= fresh
     rows = np.stack([known[key] for key in keys]) if keys else np.zeros((0, fingerprint.dimensions), dtype=np.float32)
     return rows, {position: refused[key] for position, key in enumerate(keys) if key in refused}
@@ -83,6 +86,23 @@ def prune() -> int:
     return len(oldest)
 
 
+def _embed(
+    embedder: Embedder, texts: Sequence[str], fingerprint: ModelFingerprint
+) -> tuple[NDArray[np.float32], dict[int, EmbeddingItemError]]:
+    """Embed passages and one of the fixed texts, by which other weights than those of the fingerprint are noticed."""
+    changed = ModelChangedError("index_model_drifted", f"other weights answer to {embedder.model} than a moment ago")
+    try:
+        vectors, errors = embedder.try_documents([*texts, PROBE_TEXTS[-1]])
+    except EmbeddingRefusedError as exc:
+        if exc.code == "embedding_dimensions":
+            raise changed from exc
+        raise
+    errors.pop(len(texts), None)
+    if not is_same_model(fingerprint.vectors[-1:], vectors[-1:]) and current_fingerprint(embedder) != fingerprint:
+        raise changed
+    return vectors[:-1], errors
+
+
 def _look_up(keys: Sequence[str], dimensions: int) -> dict[str, NDArray[np.float32]]:
     known: dict[str, NDArray[np.float32]] = {}
     distinct = list(dict.fromkeys(keys))
@@ -103,10 +123,11 @@ def _look_up(keys: Sequence[str], dimensions: int) -> dict[str, NDArray[np.float
 
 def _store(vectors: dict[str, NDArray[np.float32]]) -> None:
     now = timezone.now()
+    # By key: two that store the same in another order would wait for each other.
     EmbeddingCacheEntry.objects.bulk_create(
         [
-            EmbeddingCacheEntry(key=key, vector=vector.astype("<f2").tobytes(), last_used_at=now)
-            for key, vector in vectors.items()
+            EmbeddingCacheEntry(key=key, vector=vectors[key].astype("<f2").tobytes(), last_used_at=now)
+            for key in sorted(vectors)
         ],
         ignore_conflicts=True,
         batch_size=300,

@@ -8,11 +8,11 @@ do it. What is written to the vector store can be lost or repeated without harm.
 """
 
 import logging
-import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -31,12 +31,13 @@ from searchapp.backends import (
     wanted_endpoint,
 )
 from searchapp.chunking import CHUNKER_VERSION
-from searchapp.embedding import Embedder, EmbeddingRefusedError, is_same_model, probe
+from searchapp.embedding import Embedder, EmbeddingRefusedError, is_same_model
 from searchapp.errors import IsoglossError, PermanentError, ServiceUnavailableError
 from searchapp.index import SCHEMA_VERSION
 from searchapp.models import Chunk, Collection, Document, GenerationDocument, IndexGeneration, ModelFingerprint
 from searchapp.services.documents import LAST_SWEEP_AFTER, order_sweep
-from searchapp.services.fingerprints import current_fingerprint
+from searchapp.services.fingerprints import LIFETIME_S as FINGERPRINT_LIFETIME_S
+from searchapp.services.fingerprints import current_fingerprint, known_fingerprint, trusted_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +46,8 @@ State = GenerationDocument.State
 
 # For tools beside the site: the name under which the vector store shows the collection that answers.
 LIVE_ALIAS = "isogloss-live"
-# How long an answer to "has the service still the same weights?" is believed by one process.
-CONFIRMED_FOR_S = 30.0
 CHUNKS_AT_ONCE = 5_000
 
-_confirmed: dict[tuple[int, Embedder], float] = {}
 _alias_of: dict[str, str] = {}
 
 
@@ -231,7 +229,7 @@ def problem_of(live: IndexGeneration) -> str:
 
 
 def confirm_model(generation: IndexGeneration) -> Embedder:
-    """Return the client of a generation's model, having made sure of late that its weights are the same.
+    """Return the client of a generation's model, having made sure in the last seconds that its weights are the same.
 
     Raises:
         PermanentError: no service is configured.
@@ -239,16 +237,19 @@ def confirm_model(generation: IndexGeneration) -> Embedder:
         EmbeddingUnavailableError, EmbeddingBusyError, EmbeddingRefusedError: the service does not answer.
     """
     embedder = get_embedder(generation)
-    key = (generation.pk, embedder)
-    if time.monotonic() - _confirmed.get(key, float("-inf")) > CONFIRMED_FOR_S:
-        rows = IndexGeneration.objects.filter(pk=generation.pk)
-        if not _has_same_weights(embedder, generation):
-            if generation.status == Status.LIVE:
-                rows.update(error_code="index_model_drifted")
-            raise ModelChangedError("index_model_drifted", f"other weights answer to {generation.model}")
-        rows.filter(error_code="index_model_drifted", status=Status.LIVE).update(error_code="")
-        _confirmed[key] = time.monotonic()
+    _compare_weights(generation, partial(trusted_fingerprint, embedder))
     return embedder
+
+
+def check_seen_weights(generation: IndexGeneration, embedder: Embedder) -> None:
+    """Compare the weights that answered last, where this process saw them a moment ago; asks no service.
+
+    Raises:
+        ModelChangedError: they are not those of the generation; noted there.
+    """
+    seen = known_fingerprint(embedder, within_s=FINGERPRINT_LIFETIME_S)
+    if seen is not None:
+        _compare_weights(generation, lambda: seen)
 
 
 def live_embedder() -> Embedder:
@@ -287,14 +288,14 @@ def ask_vector_store() -> None:
 
 
 def watch_model() -> None:
-    """Note at the live generation whether its service still has the same weights.
+    """Ask the service of the live generation whether it still has the same weights, and note the answer there.
 
     Raises:
         Errors of `confirm_model`.
     """
     live = live_generation()
     if live is not None:
-        confirm_model(live)
+        _compare_weights(live, partial(current_fingerprint, get_embedder(live)))
 
 
 def keep_alias() -> None:
@@ -305,18 +306,26 @@ def keep_alias() -> None:
 
 
 def forget() -> None:
-    """Have the weights of every service, and the alias, looked at anew."""
-    _confirmed.clear()
+    """Have the alias looked at anew."""
     _alias_of.clear()
 
 
-def _has_same_weights(embedder: Embedder, generation: IndexGeneration) -> bool:
+def _compare_weights(generation: IndexGeneration, look: Callable[[], ModelFingerprint]) -> None:
+    """Compare the weights of a service with those of a generation, and note at the live one if they are others."""
     try:
-        return is_same_model(generation.fingerprint.vectors, probe(embedder))
+        now = look()
+        is_same = now.pk == generation.fingerprint_id or is_same_model(generation.fingerprint.vectors, now.vectors)
     except EmbeddingRefusedError as exc:
-        if exc.code == "embedding_dimensions":  # shorter than ever
-            return False
-        raise
+        if exc.code != "embedding_dimensions":
+            raise
+        is_same = False  # shorter than ever
+    live = IndexGeneration.objects.filter(pk=generation.pk, status=Status.LIVE)
+    if not is_same:
+        error = ModelChangedError("index_model_drifted", f"other weights answer to {generation.model}")
+        live.update(error_code=error.code)
+        raise error
+    if generation.error_code == "index_model_drifted":
+        live.filter(error_code=generation.error_code).update(error_code="")
 
 
 # How one follows another

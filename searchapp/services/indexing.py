@@ -436,6 +436,7 @@ def store_passages(
                 for passage in passages[start : start + WINDOW_PASSAGES]
             ]
             vectors = _embed(embedder, window)
+            generations.confirm_model(generation)  # once more: a long document takes minutes
             if under_way is not None:
                 under_way.result()
                 between(done)

@@ -356,6 +356,8 @@ def _embed(
             raise ModelChangedError(answering.error_code, f"other weights answer to {answering.model}")
         embedder = get_embedder(answering) if answering is not None else configured_embedder()
         vectors = query_cache.embed_query(embedder, text, instructions=list(targets))
+        if answering is not None:
+            generations.check_seen_weights(answering, embedder)
         return embedder, vectors, ""
     except IsoglossError as exc:
         if lanes is Lanes.DENSE:

@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from searchapp.backends import configured_embedder
-from searchapp.embedding import Embedder
+from searchapp.backends import ModelChangedError, configured_embedder
+from searchapp.embedding import PROBE_TEXTS, Embedder
 from searchapp.models import Collection, Document, EmbeddingCacheEntry, ModelFingerprint, ServiceOutage
 from searchapp.services import embedding_cache, indexing, outages
 from searchapp.services.fingerprints import distrust_fingerprints
@@ -75,7 +75,7 @@ def test_embed_documents_text_seen_before_is_not_sent_again() -> None:
         first, _ = embedding_cache.embed_documents(embedder, ["one", "two", "one"])
         asked.clear()
         second, _ = embedding_cache.embed_documents(embedder, ["three", "two", "one"])
-    assert asked == ["three"]
+    assert asked == ["three", PROBE_TEXTS[-1]]
     np.testing.assert_allclose(second[[2, 1]], first[[0, 1]], atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(second, axis=1), 1.0, atol=1e-6)
 
@@ -89,6 +89,16 @@ def test_embed_documents_other_weights_behind_the_name_take_nothing_from_the_cac
     assert "one" in asked
     assert float(old[0] @ new[0]) < 0.9
     assert ModelFingerprint.objects.count() == 2
+
+
+def test_embed_documents_weights_that_change_without_a_pause_are_noticed_at_once() -> None:
+    with serving(1, weights := [1]) as (url, _asked):
+        embedder = Embedder(url, "qwen3")
+        embedding_cache.embed_documents(embedder, ["one"])
+        weights[0] = 2
+        with pytest.raises(ModelChangedError):
+            embedding_cache.embed_documents(embedder, ["two"])
+        assert EmbeddingCacheEntry.objects.count() == 1
 
 
 def test_embed_documents_refused_text_is_not_kept_and_its_neighbours_are() -> None:

@@ -19,11 +19,20 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection
 from django.utils import timezone
+from numpy.typing import NDArray
 from pytest_django import Settings
 from qdrant_client import QdrantClient
 
 from searchapp.backends import ModelChangedError, get_index
-from searchapp.models import Chunk, Collection, Document, GenerationDocument, IndexGeneration, RecentQuery
+from searchapp.models import (
+    Chunk,
+    Collection,
+    Document,
+    EmbeddingCacheEntry,
+    GenerationDocument,
+    IndexGeneration,
+    RecentQuery,
+)
 from searchapp.services import comparing, documents, generations, history, indexing, reindexing
 from searchapp.services.evaluating import load_set
 from searchapp.services.generations import GenerationError
@@ -31,7 +40,7 @@ from searchapp.services.reindexing import Outcome
 from searchapp.services.searching import search
 from tests.factories import index, live_index, upload
 from tests.integration.conftest import forget_backends
-from tests.models import Model, rotated, serving, worthless
+from tests.models import Model, built_in, rotated, serving, worthless
 from tests.site import ROOT, START_TIMEOUT_S
 
 Status = IndexGeneration.Status
@@ -552,6 +561,54 @@ def test_other_weights_under_the_same_name_nothing_is_mixed_until_they_are_back(
     forget_backends()
     generations.watch_model()
     assert first_hit("Who looks after pets?") == "The clerk of pets at desk pets."
+
+
+def test_other_weights_under_the_same_name_are_noticed_by_the_first_new_question(
+    library: Collection, settings: Settings
+) -> None:
+    with serving(rotated(3)) as model:
+        settings.EMBEDDING_BASE_URL = model.url
+        forget_backends()
+        result = search("Who looks after pets?", AnonymousUser())
+        assert (result.degraded, result.hits[0].text) == ("index_model_drifted", "The clerk of pets at desk pets.")
+        assert generations.live_or_first().error_code == "index_model_drifted"
+
+
+def test_watch_model_other_weights_are_noticed_though_the_former_were_seen_a_moment_ago(
+    library: Collection, settings: Settings
+) -> None:
+    embed = [built_in]
+    with serving(lambda texts: embed[0](texts)) as model:
+        settings.EMBEDDING_BASE_URL = model.url
+        forget_backends()
+        generations.watch_model()
+        embed[0] = rotated(3)
+        with pytest.raises(ModelChangedError):
+            generations.watch_model()
+
+
+def test_other_weights_in_the_middle_of_a_document_none_of_their_vectors_answers(
+    library: Collection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "WINDOW_PASSAGES", 1)
+    other = rotated(3)
+    sent: list[str] = []
+
+    def embed(texts: list[str]) -> NDArray[np.float32]:
+        sent.extend(texts)
+        return other(texts) if any("Umbrellas are returned" in text for text in sent) else built_in(texts)
+
+    live = generations.live_or_first()
+    with serving(embed) as model:
+        settings.EMBEDDING_BASE_URL = model.url
+        forget_backends()
+        document = index(library, "# Lent\n\nUmbrellas are lent.\n\n# Returned\n\nUmbrellas are returned.")
+        assert (document.status, document.error_code) == (Document.Status.QUEUED, "index_model_drifted")
+        assert is_exact(live)
+        kept = EmbeddingCacheEntry.objects.count()
+        index(library, "# Kept\n\nUmbrellas are kept for a year.")
+        assert generations.live_or_first().error_code == "index_model_drifted"
+        assert EmbeddingCacheEntry.objects.count() == kept
 
 
 def test_moved_address_with_the_same_weights_is_no_change(library: Collection, settings: Settings) -> None:
