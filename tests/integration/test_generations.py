@@ -566,7 +566,9 @@ def test_other_weights_under_the_same_name_nothing_is_mixed_until_they_are_back(
 def test_other_weights_under_the_same_name_are_noticed_by_the_first_new_question(
     library: Collection, settings: Settings
 ) -> None:
-    with serving(rotated(3)) as model:
+    other = rotated(3)
+    other(["made before somebody waits for it"])
+    with serving(other) as model:
         settings.EMBEDDING_BASE_URL = model.url
         forget_backends()
         result = search("Who looks after pets?", AnonymousUser())
