@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Share of the pieces of both that two texts have in common. Two answers that differ in one number of a sentence of
 # usual length share less.
 NEARLY_THE_SAME = 0.9
 PIECE_CHARACTERS = 5
+# Odd and large, so that pieces of different characters get different hashes: 2**64 divided by the golden ratio (Knuth,
+# The Art of Computer Programming 3, 6.4).
+HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def first_of_equals(texts: Sequence[str]) -> list[int]:
@@ -30,13 +36,23 @@ def first_of_equals(texts: Sequence[str]) -> list[int]:
     return first
 
 
-def _pieces(text: str) -> set[str]:
-    plain = " ".join(text.casefold().split())
-    count = max(1, len(plain) - PIECE_CHARACTERS + 1)
-    return {plain[start : start + PIECE_CHARACTERS] for start in range(count)}
+def _pieces(text: str) -> NDArray[np.uint64]:
+    """Return the distinct pieces of a text as sorted hashes: a polynomial of their characters, modulo 2**64."""
+    plain = " ".join(text.casefold().split()).ljust(PIECE_CHARACTERS, "\0")
+    characters = np.frombuffer(plain.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    count = len(characters) - PIECE_CHARACTERS + 1
+    pieces = np.zeros(count, dtype=np.uint64)
+    for start in range(PIECE_CHARACTERS):
+        pieces = pieces * HASH_FACTOR + characters[start : start + count]
+    pieces.sort()
+    distinct: NDArray[np.uint64] = pieces[np.append(True, pieces[1:] != pieces[:-1])]
+    return distinct
 
 
-def _resemblance(first: set[str], second: set[str]) -> float:
+def _resemblance(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> float:
     if min(len(first), len(second)) < NEARLY_THE_SAME * max(len(first), len(second)):
         return 0.0
-    return len(first & second) / len(first | second)
+    both = np.concatenate((first, second))
+    both.sort()
+    shared = int(np.count_nonzero(both[1:] == both[:-1]))
+    return shared / (len(both) - shared)

@@ -1,5 +1,7 @@
 """Tags and filters that put values of the services into HTML."""
 
+from functools import cache
+
 from django import template
 from django.template import Context
 from django.utils.html import format_html
@@ -17,7 +19,10 @@ register = template.Library()
 register.filter(presentation.language_name)
 register.filter(presentation.native_name)
 register.filter(presentation.html_language)
-register.filter(presentation.text_direction)
+register.filter(presentation.language_attributes)
+register.filter(presentation.language_badge)
+register.filter(presentation.passage_url)
+register.filter(presentation.collection_url)
 register.filter(presentation.generation_field)
 register.filter(presentation.lane_name)
 register.filter(presentation.regression_name)
@@ -32,6 +37,7 @@ def theme(context: Context) -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """Draw an icon of the sprite ``_icons.html``; it says nothing to screen readers."""
     return format_html('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"/></svg>', name)

@@ -4,8 +4,12 @@ import uuid
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from babel import Locale
+from django.urls import get_script_prefix, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, to_locale
 from django.utils.translation import gettext as _
 
@@ -20,6 +24,11 @@ from searchapp.services.searching import Hit, MarkedPassage
 EXCERPT_CHARACTERS = 480
 # How far a cut may move to fall between words.
 CUT_SLACK_CHARACTERS = 24
+# What stands in an address before the id or the slug is put in.
+EXAMPLE_ID = str(uuid.UUID(int=0))
+EXAMPLE_SLUG = "example-slug"
+# Languages and pages are fewer; the limit is for codes that no one foresaw.
+KEPT_FRAGMENTS = 1_000
 # Who waits behind more documents than this is told just that.
 MAX_COUNTED_QUEUE = 1_000
 
@@ -191,6 +200,47 @@ def html_language(code: str) -> str:
 def text_direction(code: str) -> str:
     """Return the value of the ``dir`` attribute of a text in a language."""
     return SUPPORTED_LANGUAGES[code].direction if code in SUPPORTED_LANGUAGES else "auto"
+
+
+@lru_cache(KEPT_FRAGMENTS)
+def language_attributes(code: str) -> SafeString:
+    """Return the ``lang`` and ``dir`` attributes of a text in a language."""
+    return format_html('lang="{}" dir="{}"', html_language(code), text_direction(code))
+
+
+def language_badge(code: str) -> SafeString:
+    """Return a language's native name as a badge that the current language of the pages explains; empty for none."""
+    return _language_badge(code, get_language()) if code and code != UNDETERMINED else SafeString("")
+
+
+@lru_cache(KEPT_FRAGMENTS)
+def _language_badge(code: str, _page_language: str | None) -> SafeString:
+    return format_html(
+        '<span class="badge badge-language" lang="{}" title="{}">{}</span>',
+        html_language(code),
+        language_name(code),
+        native_name(code),
+    )
+
+
+def passage_url(document_id: uuid.UUID | str, ordinal: int) -> str:
+    """Return the address of a passage on the page of its document."""
+    page = _address("document", EXAMPLE_ID, get_script_prefix()).format(document_id)
+    return f"{page}?passage={ordinal}#passage-{ordinal}"
+
+
+def collection_url(slug: str) -> str:
+    """Return the address of a collection."""
+    return _address("collection", EXAMPLE_SLUG, get_script_prefix()).format(slug)
+
+
+@lru_cache(KEPT_FRAGMENTS)
+def _address(page: str, example: str, _script_prefix: str) -> str:
+    """Return the address of a page with braces in place of the example.
+
+    To look each of them up anew is a good part of rendering a page of hits.
+    """
+    return reverse(page, args=[example]).replace(example, "{}")
 
 
 def generation_field(name: str) -> str:

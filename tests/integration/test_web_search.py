@@ -2,17 +2,28 @@
 
 import html
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import clear_script_prefix, reverse, set_script_prefix
 from django.utils import timezone
+from django.utils.translation import override
 from pytest_django import Settings
 
 from searchapp.models import Chunk, Collection, Document
 from searchapp.services import indexing
-from searchapp.web.presentation import EXCERPT_CHARACTERS, excerpt, language_name, text_direction
+from searchapp.web.presentation import (
+    EXCERPT_CHARACTERS,
+    collection_url,
+    excerpt,
+    language_badge,
+    language_name,
+    passage_url,
+    text_direction,
+)
 from tests.factories import index, upload
 from tests.integration.conftest import forget_backends
 
@@ -288,6 +299,27 @@ def test_language_name_is_that_of_the_page_language(code: str, name: str) -> Non
 @pytest.mark.parametrize(("code", "direction"), [("ar", "rtl"), ("en", "ltr"), ("und", "auto")])
 def test_text_direction_follows_the_script(code: str, direction: str) -> None:
     assert text_direction(code) == direction
+
+
+def test_language_badge_is_explained_in_the_page_language_and_escaped() -> None:
+    assert language_badge("de") == '<span class="badge badge-language" lang="de" title="German">Deutsch</span>'
+    with override("zh-hans"):
+        assert 'title="德语"' in language_badge("de")
+    assert '<b title="&quot;">' not in language_badge('<b title="">')
+    assert language_badge("und") == language_badge("") == ""
+
+
+def test_addresses_of_hits_are_those_of_their_pages_also_below_a_folder() -> None:
+    document_id = uuid.uuid4()
+    try:
+        for folder in ("/", "/knowledge/"):
+            set_script_prefix(folder)
+            page = reverse("document", args=[document_id])
+            assert passage_url(document_id, 7) == f"{page}?passage=7#passage-7"
+            assert page.startswith(folder)
+            assert collection_url("a-b_c") == reverse("collection", args=["a-b_c"])
+    finally:
+        clear_script_prefix()
 
 
 def test_search_question_in_a_language_that_the_model_does_not_know_says_so(

@@ -58,6 +58,8 @@ def test_group_versions_texts_without_a_counterpart_stay_alone() -> None:
         (["The door opens at 6.", "The door opens at 9.", "The door opens at 6."], [0, 1, 0]),
         (["您可以在出发前24小时内免费退票。", "您可以在出发前24小时内免费退票", "餐车六点开门。"], [0, 0, 2]),
         (["", "a", ""], [0, 1, 0]),
+        (["a" * 40, "a" * 400, "ab" * 20], [0, 0, 2]),
+        (["🚆 leaves at six 🚆", "🚄 leaves at six 🚄", "🚆 LEAVES at six 🚆"], [0, 1, 0]),
         ([], []),
     ],
 )
