@@ -41,6 +41,24 @@ DOCUMENT_SOURCES: Mapping[str, float] = {
 # Sources of single words and names, of which random ones are joined to passages.
 WORD_SOURCES = frozenset({"wikititles", "wiktionary", "omw", "cldr", "osm_presets", "freedict", "iso_codes"})
 
+# Prose and dictionaries, which have the words of every day.
+EVERYDAY_SOURCES = frozenset(
+    {
+        "wiktionary",
+        "omw",
+        "freedict",
+        "cldr_kw",
+        "ntrex",
+        "tico19",
+        "tanaka",
+        "wesnoth",
+        "mozilla_www",
+        "android",
+        "udhr",
+    }
+    | {f"tatoeba_{language}" for language in ("ar", "hi", "ja", "th", "tr", "vi", "zh")}
+)
+
 # The source of words of asking, in ``questions.jsonl``; no pairs are made of it.
 QUESTIONS = "questions"
 
@@ -70,8 +88,8 @@ class Recipe:
         cooldown_share: share of the steps, the last ones, over which the rate falls to zero.
     """
 
-    vocabulary: int = 220_000
-    rows: int = 84_000
+    vocabulary: int = 300_000
+    rows: int = 78_500
     own_rows: int = 50_000
     sharing_share: float = 0.3
     dimensions: int = 384
@@ -80,7 +98,7 @@ class Recipe:
     batch_pairs: int = 1024
     passage_share: float = 0.32
     joined_share: float = 0.06
-    question_share: float = 0.4
+    question_share: float = 0.3
     max_tokens: int = 128
     max_dropout: float = 0.3
     scale: float = 20.0

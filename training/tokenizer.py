@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from training.corpus import Group
-from training.recipe import WORD_SOURCES
+from training.recipe import EVERYDAY_SOURCES, WORD_SOURCES
 
 PAD, UNKNOWN, WORD_START = "[PAD]", "[UNK]", "▁"
 
@@ -65,8 +65,15 @@ _CHARACTERS_OF_OTHERS = 1_200_000
 _MAX_ROUNDS = 2
 # Share of the groups of a source that is used: names and titles would crowd out words.
 _SOURCE_SHARES = {"names": 0.1, "wikititles": 0.6}
-# Dictionary entries in Thai count more: where nothing marks words, they do.
-_THAI_ENTRY_REPEATS = 6
+# Half of the texts of a language are prose and dictionaries; of the rest, manuals and titles would crowd out
+# the words of every day.
+_EVERYDAY_SHARE = 0.5
+# An entry that dictionaries have in so many languages names something that people speak of everywhere. A
+# dictionary has it once; it counts as if texts had it more often.
+_WIDESPREAD_LANGUAGES = 7
+_WIDESPREAD_REPEATS = 4
+# Where nothing marks words, any entry shows where one ends.
+_THAI_REPEATS = 6
 
 
 def train_tokenizer(groups: Sequence[Group], *, vocabulary: int, rng: np.random.Generator) -> Tokenizer:
@@ -144,26 +151,37 @@ def silent_tokens(tokenizer: Tokenizer) -> list[int]:
 
 
 def _training_texts(groups: Sequence[Group], rng: np.random.Generator) -> Iterator[str]:
-    """Yield texts in random order, each language up to its share of characters."""
-    by_language: dict[str, dict[str, None]] = {}
-    thai_entries: dict[str, None] = {}
+    """Yield texts in random order, each language up to its share of characters, and entries of dictionaries."""
+    everyday: dict[str, dict[str, None]] = {}
+    other: dict[str, dict[str, None]] = {}
     for group, chance in zip(groups, rng.random(len(groups)), strict=True):
         if chance >= _SOURCE_SHARES.get(group.source, 1):
             continue
+        pool = everyday if group.source in EVERYDAY_SOURCES else other
         for language, variants in group.texts.items():
-            by_language.setdefault(language, {}).update(dict.fromkeys(variants[:2]))
-            if language == "th" and group.source in WORD_SOURCES:
-                thai_entries.update(dict.fromkeys(v for v in variants if len(v) <= _MAX_PIECE_CHARACTERS))
-    for language, distinct in sorted(by_language.items()):
-        texts = list(distinct)
-        left = _CHARACTERS_PER_LANGUAGE.get(language, _CHARACTERS_OF_OTHERS)
-        for index in itertools.chain.from_iterable(rng.permutation(len(texts)) for _ in range(_MAX_ROUNDS)):
-            if left <= 0:
-                break
-            left -= len(texts[index])
-            yield texts[index]
-    for _ in range(_THAI_ENTRY_REPEATS):
-        yield from thai_entries
+            pool.setdefault(language, {}).update(dict.fromkeys(variants[:2]))
+            if group.source in WORD_SOURCES:
+                entries = [variant for variant in variants[:2] if len(variant) <= _MAX_PIECE_CHARACTERS]
+                yield from entries * _repeats(group, language)
+    for language in sorted(everyday.keys() | other.keys()):
+        budget = _CHARACTERS_PER_LANGUAGE.get(language, _CHARACTERS_OF_OTHERS)
+        left = 0.0
+        for pool, share in ((everyday, _EVERYDAY_SHARE), (other, 1 - _EVERYDAY_SHARE)):
+            left += budget * share
+            texts = list(pool.get(language, ()))
+            for index in itertools.chain.from_iterable(rng.permutation(len(texts)) for _ in range(_MAX_ROUNDS)):
+                if left <= 0:
+                    break
+                left -= len(texts[index])
+                yield texts[index]
+
+
+def _repeats(group: Group, language: str) -> int:
+    """Return how often an entry counts beside the place where it stands."""
+    if language == "th":
+        return _THAI_REPEATS
+    is_widespread = group.source in EVERYDAY_SOURCES and len(group.texts) >= _WIDESPREAD_LANGUAGES
+    return _WIDESPREAD_REPEATS if is_widespread else 0
 
 
 def tokens_of(tokenizer: Tokenizer) -> list[str]:
