@@ -9,8 +9,8 @@ EMBEDDING_MODEL where `--service` is given. Three things are printed for each ca
 - nDCG@10 of all languages at once and of one language at a time, and how often the first hit is in the
   question's language, for each set;
 - how much Recall@10 falls when the passages of another set in one other language are added;
-- with the best constants, the tests of a good answer, fitted to lose at most 5 % of the questions that have
-  an answer, against questions of the other sets, which have none.
+- with the best constants, the tests of a good answer with the floors of the languages, fitted to recognise 82 % of
+  the questions of the other sets, which have no answer, and how many that have one they lose.
 
 `--out` writes the profile for RANKING_FILE; for the built-in model its numbers go into ranking/profiles.py
 and ranking/relevance.py.
@@ -24,8 +24,8 @@ import secrets
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,11 @@ GRID = {
 # second.
 FLOODS = (("en", "zh"), ("zh", "en"), ("de", "zh"), ("ru", "en"), ("ar", "fr"), ("es", "ko"), ("th", "ja"))
 LEAST_FLOOD = 1_000
-MOST_LOST = 0.05
+LEAST_RECOGNISED = 0.82
+# In questions: how much a language has to show before its floor differs. Chosen by leaving out one set at a time.
+RIDGE_OF_LANGUAGES = 100.0
+# A floor that differs by less is that of all.
+LEAST_DIFFERENCE = 0.05
 DISCOUNTS = 1 / np.log2(np.arange(2, 12))
 
 
@@ -90,6 +94,7 @@ class Measured:
     languages: NDArray[np.str_]
     document_of: NDArray[np.intp]
     document_languages: NDArray[np.str_]
+    detected: NDArray[np.str_]
     question_languages: Sequence[str]
     relevant: Sequence[frozenset[int]]
 
@@ -153,6 +158,7 @@ def measure(loaded: Loaded, *, limit: int, language: str = "") -> Measured:
         # At random, since sets have their languages in a rhythm of their own.
         asked = sorted(np.random.default_rng(1).choice(asked, limit, replace=False).tolist())
     detected = [detect(loaded.questions[row]) for row in asked]
+    asked_in = np.array([primary_language(code) for code in detected])
     primary = np.array([primary_language(code) for code in loaded.languages])
     document_of = np.array(loaded.document_of)
     by_document = [Counter(primary[document_of == number]) for number in range(document_of.max() + 1)]
@@ -160,10 +166,11 @@ def measure(loaded: Loaded, *, limit: int, language: str = "") -> Measured:
         loaded.name,
         loaded.question_vectors[asked] @ loaded.vectors.T,
         _shares(loaded, [loaded.questions[row] for row in asked], detected),
-        np.array([primary_language(code) for code in detected])[:, None] == primary[None, :],
+        asked_in[:, None] == primary[None, :],
         primary,
         document_of,
         np.array([counts.most_common(1)[0][0] if counts else "" for counts in by_document]),
+        asked_in,
         [primary_language(loaded.question_languages[row]) for row in asked],
         [loaded.relevant[row] for row in asked],
     )
@@ -295,11 +302,14 @@ class Best:
     """The best passages of questions, as `ranking.answering` sees them.
 
     ``features`` is ``(questions, ANSWER_RANKS, 4)``: similarity, share of words, how far above the noise of the
-    language and above the rest, NaN where that is not known; ``is_own`` is ``(questions, ANSWER_RANKS)``.
+    language and above the rest, NaN where that is not known; ``is_own`` and ``passage_languages`` are
+    ``(questions, ANSWER_RANKS)``, ``question_languages`` is ``(questions,)``.
     """
 
     features: NDArray[np.float64]
     is_own: NDArray[np.bool_]
+    question_languages: NDArray[np.str_]
+    passage_languages: NDArray[np.str_]
 
 
 def best_passages(measured: Measured, weights: Weights) -> Best:
@@ -319,74 +329,116 @@ def best_passages(measured: Measured, weights: Weights) -> Best:
         similarity - noise[rows, first],
         relevance[rows, first] - rest,
     ]
-    return Best(np.stack(features, axis=2).astype(np.float64), measured.is_own[rows, first])
+    return Best(
+        np.stack(features, axis=2).astype(np.float64),
+        measured.is_own[rows, first],
+        measured.detected,
+        measured.languages[first],
+    )
 
 
-def answer_tests(
-    answerable: Sequence[Best], absent: Sequence[Best], *, most_lost: float = MOST_LOST
-) -> tuple[AnswerTest, AnswerTest]:
-    """Fit the tests of a good answer in the own and another language.
+def answer_tests(answerable: Sequence[Best], absent: Sequence[Best]) -> tuple[AnswerTest, AnswerTest]:
+    """Fit the tests of a good answer in the own and another language, with the floors of their languages.
 
     Sets count alike, however many questions they have. A question is represented by the passage of highest
-    similarity and share of words among its first; the least sums are then the highest that lose ``most_lost`` of the
-    answerable questions.
+    similarity and share of words among its first; the least sums are then the lowest that recognise
+    ``LEAST_RECOGNISED`` of the questions without an answer.
     """
-    tests: dict[bool, AnswerTest] = {}
-    usual: dict[bool, NDArray[np.float64]] = {}
-    for is_own in (True, False):
-        chosen = [[_strongest(best, is_own=is_own) for best in group] for group in (answerable, absent)]
-        usual[is_own] = np.nanmean(np.concatenate(chosen[0]), axis=0)
-        parts = [np.where(np.isnan(part), usual[is_own], part) for group in chosen for part in group]
-        # answers one half of all, each set alike within its half
-        labels = [float(group is chosen[0]) for group in chosen for _part in group]
-        shares = [1 / len(group) / max(1, len(part)) for group in chosen for part in group]
-        sizes = [len(part) for part in parts]
-        found = _logistic(np.concatenate(parts), np.repeat(labels, sizes), np.repeat(shares, sizes))
-        tests[is_own] = AnswerTest(*found[:-1], *usual[is_own][2:], least=-found[-1])
+    tests = {is_own: _answer_test(answerable, absent, is_own=is_own) for is_own in (True, False)}
     # one shift of both, since a sum means the same chance in both
-    margins = [_margins(best, tests) for best in answerable]
+    margins = [_margins(best, tests) for best in absent]
     order = np.argsort(np.concatenate(margins))
     shares = np.concatenate([np.full(len(part), 1 / len(part) / len(margins)) for part in margins])[order]
-    shift = float(np.concatenate(margins)[order][np.searchsorted(np.cumsum(shares), most_lost)])
+    shift = float(np.concatenate(margins)[order][np.searchsorted(np.cumsum(shares), LEAST_RECOGNISED)])
     own, other = (_rounded(replace(tests[is_own], least=tests[is_own].least + shift)) for is_own in (True, False))
     return own, other
 
 
-def _strongest(best: Best, *, is_own: bool) -> NDArray[np.float64]:
-    """Return the features of the strongest of the first passages, where it is or is not in the question's language."""
-    strongest = (best.features[..., 0] + Weights().terms * best.features[..., 1]).argmax(axis=1)
-    rows = np.arange(len(strongest))
-    return best.features[rows, strongest][best.is_own[rows, strongest] == is_own]
-
-
-def _logistic(features: NDArray[np.float64], labels: NDArray[np.float64], shares: NDArray[np.float64]) -> list[float]:
-    """Fit by Newton's method with a slight ridge: the weights of the features, then the constant."""
+def _answer_test(answerable: Sequence[Best], absent: Sequence[Best], *, is_own: bool) -> AnswerTest:
+    chosen = [[_strongest(best, is_own=is_own) for best in group] for group in (answerable, absent)]
+    usual = np.nanmean(np.concatenate([best.features for best in chosen[0]]), axis=0)
+    parts = [*chosen[0], *chosen[1]]
+    sizes = [len(best.features) for best in parts]
+    # answers one half of all, each set alike within its half
+    labels = np.repeat([float(group is chosen[0]) for group in chosen for _best in group], sizes)
+    shares = np.repeat([1 / len(group) / max(1, len(best.features)) for group in chosen for best in group], sizes)
+    features = np.concatenate([best.features for best in parts])
+    features = np.where(np.isnan(features), usual, features)
     mean, spread = features.mean(axis=0), features.std(axis=0)
     points = np.column_stack([(features - mean) / spread, np.ones(len(features))])
+    fitted = _logistic(points, labels, shares, ridge=0.01)
+    weights = fitted[:-1] / spread
+
+    asked = np.concatenate([best.question_languages for best in parts])
+    found = np.concatenate([best.passage_languages for best in parts])
+    columns = [("question", asked, code) for code in sorted(set(asked))]
+    columns += [] if is_own else [("passage", found, code) for code in sorted(set(found))]
+    is_language = np.column_stack([values == code for _kind, values, code in columns]).astype(np.float64)
+    short = _logistic(is_language, labels, shares, ridge=RIDGE_OF_LANGUAGES, known=points @ fitted)
+    by_kind: dict[str, dict[str, float]] = {"question": {}, "passage": {}}
+    for (kind, _values, code), value in zip(columns, short, strict=True):
+        by_kind[kind][str(code)] = float(value)
+    least = float(weights @ mean - fitted[-1])
+    return AnswerTest(*weights, *usual[2:], least, by_kind["question"], by_kind["passage"])
+
+
+def _strongest(best: Best, *, is_own: bool) -> Best:
+    """Return the strongest of the first passages of each question where it is, or is not, in the question's language.
+
+    Its arrays have no axis of ranks.
+    """
+    rows = np.arange(len(best.features))
+    strongest = (best.features[..., 0] + Weights().terms * best.features[..., 1]).argmax(axis=1)
+    kept = best.is_own[rows, strongest] == is_own
+    rows, strongest = rows[kept], strongest[kept]
+    return Best(
+        best.features[rows, strongest],
+        best.is_own[rows, strongest],
+        best.question_languages[rows],
+        best.passage_languages[rows, strongest],
+    )
+
+
+def _logistic(
+    points: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    *,
+    ridge: float,
+    known: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:
+    """Fit the weights of the columns by Newton's method, beside a part of the sum that is known."""
     shares = shares / shares.mean()
     fitted = np.zeros(points.shape[1])
     for _ in range(30):
-        chances = 1 / (1 + np.exp(-points @ fitted))
-        slope = points.T @ (shares * (labels - chances)) - 0.01 * fitted
-        curve = (points.T * (shares * chances * (1 - chances))) @ points + 0.01 * np.eye(len(fitted))
+        chances = 1 / (1 + np.exp(-known - points @ fitted))
+        slope = points.T @ (shares * (labels - chances)) - ridge * fitted
+        curve = (points.T * (shares * chances * (1 - chances))) @ points + ridge * np.eye(len(fitted))
         fitted += np.linalg.solve(curve, slope)
-    plain = fitted[:-1] / spread
-    return [*plain.tolist(), float(fitted[-1] - plain @ mean)]
+    return fitted
 
 
 def _margins(best: Best, tests: dict[bool, AnswerTest]) -> NDArray[np.float64]:
-    """Return by how much the best of the first passages of each question is above the least."""
+    """Return by how much the best of the first passages of each question is above the floor of its languages."""
     margins = []
     for is_own, test in tests.items():
         usual = [0, 0, test.usual_above_noise, test.usual_above_rest]
         features = np.where(np.isnan(best.features), usual, best.features)
-        sums = features @ [test.similarity, test.terms, test.above_noise, test.above_rest] - test.least
-        margins.append(np.where(best.is_own == is_own, sums, -np.inf))
+        sums = features @ [test.similarity, test.terms, test.above_noise, test.above_rest]
+        floors = [
+            [test.floor(asked, code) for code in codes]
+            for asked, codes in zip(best.question_languages, best.passage_languages, strict=True)
+        ]
+        margins.append(np.where(best.is_own == is_own, sums - floors, -np.inf))
     return np.asarray(np.maximum(*margins).max(axis=1))
 
 
 def _rounded(test: AnswerTest) -> AnswerTest:
-    return AnswerTest(*(round(float(value), 3) for value in astuple(test)))
+    def of_languages(values: Mapping[str, float]) -> dict[str, float]:
+        return {code: round(value, 2) for code, value in values.items() if abs(value) >= LEAST_DIFFERENCE}
+
+    *numbers, questions, passages = (getattr(test, field.name) for field in fields(test))
+    return AnswerTest(*(round(float(value), 3) for value in numbers), of_languages(questions), of_languages(passages))
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
 A question whose topic is absent has nearest passages too. They fit worse, and they stand out less from those behind
 them. Both are weighed against each other by logistic regression (``benchmarks/calibrate_ranking.py``), apart for
-passages in the question's language, which share words with it that say nothing, and in others.
+passages in the question's language, which share words with it that say nothing, and in others. A model knows some
+languages better than others, so each pair of languages has a floor of its own: the least sum, less what the language of
+the question and that of the passage are usually short of.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,7 +35,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTest:
-    """Weights of what tells an answer; a passage is one where their sum is at least ``least``.
+    """Weights of what tells an answer; a passage is one where their sum is at least the floor of its languages.
 
     Attributes:
         similarity: weight of the similarity of passage and question.
@@ -42,7 +44,9 @@ class AnswerTest:
         above_rest: weight of how far the relevance is above the rest.
         usual_above_noise: taken where the noise is not known; the mean of answers.
         usual_above_rest: likewise.
-        least: the sum from which on a passage is a good answer.
+        least: the sum from which on a passage is a good answer, in languages of which nothing is known.
+        questions: for the language of a question, what its answers are short of.
+        passages: likewise for that of a passage.
     """
 
     similarity: float = 0.0
@@ -52,9 +56,15 @@ class AnswerTest:
     usual_above_noise: float = 0.0
     usual_above_rest: float = 0.0
     least: float = 0.0
+    questions: Mapping[str, float] = field(default_factory=dict)
+    passages: Mapping[str, float] = field(default_factory=dict)
 
-    def passes(self, passage: Evidence, relevance: float, around: Surroundings) -> bool:
-        """Return whether a passage is a good answer."""
+    def floor(self, question_language: str, passage_language: str) -> float:
+        """Return the least sum of a good answer for a pair of primary languages."""
+        return self.least - self.questions.get(question_language, 0.0) - self.passages.get(passage_language, 0.0)
+
+    def passes(self, passage: Evidence, relevance: float, around: Surroundings, *, language: str) -> bool:
+        """Return whether a passage is a good answer to a question in a primary language."""
         noise, rest = around.noise.get(passage.language), around.rest
         above_noise = self.usual_above_noise if noise is None else passage.similarity - noise
         above_rest = self.usual_above_rest if rest is None else relevance - rest
@@ -64,7 +74,7 @@ class AnswerTest:
             + self.above_noise * above_noise
             + self.above_rest * above_rest
         )
-        return value >= self.least
+        return value >= self.floor(language, passage.language)
 
 
 def surroundings(evidence: Sequence[Evidence], relevances: Sequence[float]) -> Surroundings:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from searchapp.ranking.answering import ANSWER_RANKS, AnswerTest, Surroundings
 from searchapp.ranking.relevance import Evidence, Weights
@@ -28,15 +28,16 @@ class Profile:
     own: AnswerTest = field(default_factory=AnswerTest)
     other: AnswerTest = field(default_factory=AnswerTest)
 
-    def has_answer(self, best: Iterable[tuple[Evidence, float]], around: Surroundings) -> bool:
+    def has_answer(self, best: Iterable[tuple[Evidence, float]], around: Surroundings, *, language: str) -> bool:
         """Return whether one of the best passages is a good answer.
 
         Args:
             best: passages with their relevance, best first.
             around: what else was found.
+            language: primary language of the question.
         """
         return any(
-            (self.own if passage.is_own_language else self.other).passes(passage, relevance, around)
+            (self.own if passage.is_own_language else self.other).passes(passage, relevance, around, language=language)
             for passage, relevance in islice(best, ANSWER_RANKS)
         )
 
@@ -83,10 +84,17 @@ def read_profile(path: Path) -> Profile:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        parts = {"weights": Weights, "own": AnswerTest, "other": AnswerTest}
-        return Profile(**{name: make(**_floats(values[name])) for name, make in parts.items()})
+        return Profile(
+            Weights(**_floats(values["weights"])), _answer_test(values["own"]), _answer_test(values["other"])
+        )
     except (AttributeError, KeyError, TypeError) as exc:
         raise ValueError(f"{path} is no ranking profile: {exc}") from exc
+
+
+def _answer_test(values: Mapping[str, Any]) -> AnswerTest:
+    of_languages = {name: _floats(values[name]) for name in ("questions", "passages")}
+    numbers = {name: value for name, value in values.items() if name not in of_languages}
+    return AnswerTest(**_floats(numbers), **of_languages)
 
 
 def _floats(values: Mapping[str, str | float]) -> dict[str, float]:

@@ -271,7 +271,9 @@ def search(
         hits, around = _find(answering, question, targets, filters=filters, mode=mode, is_folded=is_folded, limit=limit)
         best_first = sorted(hits, key=lambda hit: -hit.score)
         best = [(hit.evidence, hit.score) for hit in best_first]
-        is_answered = not vectors or get_profile(answering).has_answer(best, around)
+        is_answered = not vectors or get_profile(answering).has_answer(
+            best, around, language=primary_language(query_language)
+        )
     if is_highlighted and vectors and embedder is not None:
         hits = _highlight(embedder, hits, vectors)
     took_ms = round((time.monotonic() - started) * 1000)

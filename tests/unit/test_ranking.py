@@ -78,7 +78,7 @@ def test_profile_answer_is_good_by_the_test_of_its_language_among_the_first() ->
     nothing_else = Surroundings({}, None)
 
     def has_answer(*best: Evidence) -> bool:
-        return profile.has_answer([(passage, 0.0) for passage in best], nothing_else)
+        return profile.has_answer([(passage, 0.0) for passage in best], nothing_else, language="de")
 
     assert has_answer(evidence(0.35))
     assert not has_answer(evidence(0.35, is_own=True))
@@ -89,6 +89,16 @@ def test_profile_answer_is_good_by_the_test_of_its_language_among_the_first() ->
     assert not has_answer()
 
 
+def test_profile_answer_has_the_floor_of_its_pair_of_languages() -> None:
+    test = AnswerTest(similarity=1, least=0.5, questions={"th": 0.1}, passages={"en": 0.2, "de": -0.1})
+    profile = Profile(own=test, other=test)
+    assert test.floor("th", "en") == pytest.approx(0.2)
+    assert test.floor("zh", "fr") == 0.5
+    for question, passage, is_answered in (("th", "en", True), ("fr", "en", False), ("th", "de", False)):
+        best = [(evidence(0.25, language=passage), 0.0)]
+        assert profile.has_answer(best, Surroundings({}, None), language=question) is is_answered
+
+
 def test_profile_answer_has_to_stand_out_where_that_is_known() -> None:
     test = AnswerTest(above_noise=1, above_rest=1, usual_above_noise=0.1, usual_above_rest=0.1, least=0.2)
     profile = Profile(own=test, other=test)
@@ -97,7 +107,7 @@ def test_profile_answer_has_to_stand_out_where_that_is_known() -> None:
     alone = [best, *[evidence(0.2) for _ in range(30)]]
     for found, is_answered in ((crowd, False), (alone, True), ([best], True)):
         scores = [passage.similarity for passage in found]
-        assert profile.has_answer([(best, 0.5)], surroundings(found, scores)) is is_answered
+        assert profile.has_answer([(best, 0.5)], surroundings(found, scores), language="de") is is_answered
 
 
 def test_surroundings_of_few_passages_say_nothing() -> None:
@@ -109,13 +119,13 @@ def test_surroundings_of_few_passages_say_nothing() -> None:
 
 def test_profile_of_unknown_model_calls_every_passage_good() -> None:
     nothing_else = Surroundings({}, None)
-    assert not profile_of("multilingual-static").has_answer([(evidence(0.0), 0.0)], nothing_else)
-    assert profile_of("some-other-model").has_answer([(evidence(0.0), 0.0)], nothing_else)
+    assert not profile_of("multilingual-static").has_answer([(evidence(0.0), 0.0)], nothing_else, language="de")
+    assert profile_of("some-other-model").has_answer([(evidence(0.0), 0.0)], nothing_else, language="de")
 
 
 def test_read_profile_returns_what_was_written_and_refuses_anything_else(tmp_path: Path) -> None:
     path = tmp_path / "ranking.json"
-    profile = Profile(Weights(terms=0.3), own=AnswerTest(similarity=2.5, least=0.5))
+    profile = Profile(Weights(terms=0.3), own=AnswerTest(similarity=2.5, least=0.5, questions={"th": 0.2}))
     write_profile(profile, path)
     assert read_profile(path) == profile
     for broken in ("[]", "{}", '{"weights": {"colour": 1}}', "no json"):
