@@ -92,9 +92,9 @@ def read_profile(path: Path) -> Profile:
 
 
 def _answer_test(values: Mapping[str, Any]) -> AnswerTest:
-    of_languages = {name: _floats(values[name]) for name in ("questions", "passages")}
-    numbers = {name: value for name, value in values.items() if name not in of_languages}
-    return AnswerTest(**_floats(numbers), **of_languages)
+    of_languages: dict[str, Any] = {name: _floats(values[name]) for name in ("questions", "passages")}
+    numbers: dict[str, Any] = _floats({name: value for name, value in values.items() if name not in of_languages})
+    return AnswerTest(**numbers, **of_languages)
 
 
 def _floats(values: Mapping[str, str | float]) -> dict[str, float]:
