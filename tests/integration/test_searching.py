@@ -32,7 +32,7 @@ def library(collection: Collection) -> Collection:
     ("question", "language", "title"),
     [
         ("我的行李箱丢了怎么办？", "zh", "Lost luggage"),
-        ("¿Dónde se puede desayunar?", "es", "Speisewagen"),
+        ("À quelle heure est le petit-déjeuner ?", "fr", "Speisewagen"),
         ("Can I return my ticket before departure for free?", "en", "退票"),
         ("Где поесть утром в поезде?", "ru", "Speisewagen"),
     ],
