@@ -25,8 +25,9 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,8 @@ LEAST_RECOGNISED = 0.81
 RIDGE_OF_LANGUAGES = 30.0
 # A floor that differs by less is that of all.
 LEAST_DIFFERENCE = 0.05
+# The numbers of an `AnswerTest`, in the order in which they are fitted.
+NUMBERS = ("similarity", "terms", "above_noise", "above_rest", "usual_above_noise", "usual_above_rest", "least")
 DISCOUNTS = 1 / np.log2(np.arange(2, 12))
 
 
@@ -378,8 +381,8 @@ def _answer_test(answerable: Sequence[Best], absent: Sequence[Best], *, is_own: 
     by_kind: dict[str, dict[str, float]] = {"question": {}, "passage": {}}
     for (kind, _values, code), value in zip(columns, short, strict=True):
         by_kind[kind][str(code)] = float(value)
-    least = float(weights @ mean - fitted[-1])
-    return AnswerTest(*weights, *usual[2:], least, by_kind["question"], by_kind["passage"])
+    numbers = [*weights, *usual[2:], weights @ mean - fitted[-1]]
+    return replace(_of_numbers(numbers), questions=by_kind["question"], passages=by_kind["passage"])
 
 
 def _strongest(best: Best, *, is_own: bool) -> Best:
@@ -437,8 +440,13 @@ def _rounded(test: AnswerTest) -> AnswerTest:
     def of_languages(values: Mapping[str, float]) -> dict[str, float]:
         return {code: round(value, 2) for code, value in values.items() if abs(value) >= LEAST_DIFFERENCE}
 
-    *numbers, questions, passages = (getattr(test, field.name) for field in fields(test))
-    return AnswerTest(*(round(float(value), 3) for value in numbers), of_languages(questions), of_languages(passages))
+    numbers = [round(getattr(test, name), 3) for name in NUMBERS]
+    return replace(_of_numbers(numbers), questions=of_languages(test.questions), passages=of_languages(test.passages))
+
+
+def _of_numbers(numbers: Sequence[float]) -> AnswerTest:
+    named: dict[str, Any] = {name: float(value) for name, value in zip(NUMBERS, numbers, strict=True)}
+    return AnswerTest(**named)
 
 
 def main() -> None:

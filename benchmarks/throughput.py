@@ -56,8 +56,6 @@ def serve(port: Connection, delay_s: float, at_once: int) -> None:
             writer.close()
 
     async def main() -> None:
-        nonlocal places
-        places = asyncio.Semaphore(at_once)
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
         port.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()

@@ -161,7 +161,9 @@ def _every(whole: "EvaluationSet", step: int) -> "EvaluationSet":
     return replace(
         whole,
         items=tuple(item for item in whole.items if item.id in kept),
-        questions=tuple(question for question in whole.questions if question.relevant and question.relevant <= kept),
+        questions=tuple(
+            question for question in whole.questions if question.relevant and question.relevant.keys() <= kept
+        ),
     )
 
 

@@ -119,7 +119,7 @@ def fill(texts: Sequence[BaseText], vectors: NDArray[np.float32], *, standing: i
     """Add passages until there are so many; rows after points, so that a row says that its point is there."""
     collections = _collections()
     # The words of a text are counted once and not for every copy.
-    store.document_vector = cache(store.document_vector)  # type: ignore[assignment]
+    store.document_vector = cache(store.document_vector)  # type: ignore[attr-defined]
     index = get_index(generations.live_or_first())
     started = reported = time.monotonic()
     first = done = standing // PASSAGES_PER_DOCUMENT * PASSAGES_PER_DOCUMENT
