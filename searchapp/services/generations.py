@@ -37,7 +37,12 @@ from searchapp.index import SCHEMA_VERSION
 from searchapp.models import Chunk, Collection, Document, GenerationDocument, IndexGeneration, ModelFingerprint
 from searchapp.services.documents import LAST_SWEEP_AFTER, order_sweep
 from searchapp.services.fingerprints import LIFETIME_S as FINGERPRINT_LIFETIME_S
-from searchapp.services.fingerprints import current_fingerprint, known_fingerprint, trusted_fingerprint
+from searchapp.services.fingerprints import (
+    current_fingerprint,
+    distrust_fingerprints,
+    known_fingerprint,
+    trusted_fingerprint,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -321,6 +326,8 @@ def _compare_weights(generation: IndexGeneration, look: Callable[[], ModelFinger
         is_same = False  # shorter than ever
     live = IndexGeneration.objects.filter(pk=generation.pk, status=Status.LIVE)
     if not is_same:
+        # Should the former weights come back, nothing kept of these may answer.
+        distrust_fingerprints()
         error = ModelChangedError("index_model_drifted", f"other weights answer to {generation.model}")
         live.update(error_code=error.code)
         raise error

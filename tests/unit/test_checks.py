@@ -1,8 +1,14 @@
 """System checks: each wrong setting is named, and a right set-up is not."""
 
+from importlib import import_module
+
 import pytest
+from django.contrib import admin
+from django.contrib.admin.checks import check_admin_app
 from django.core.checks import run_checks
 from pytest_django.fixtures import Settings
+
+from searchapp.models import Document
 
 
 def named() -> set[str]:
@@ -50,3 +56,9 @@ def test_checks_database_file_with_a_broker_on_this_machine_is_right(url: str, s
     settings.DATABASE_URL = ""
     settings.REDIS_URL = url
     assert named() == set()
+
+
+def test_admin_pages_are_found_with_the_addresses_and_pass_their_checks() -> None:
+    assert import_module("searchapp.urls").urlpatterns
+    assert Document in admin.site._registry
+    assert check_admin_app(None) == []

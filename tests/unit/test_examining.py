@@ -1,6 +1,7 @@
 """The examination of an embedding service: each fault is found by its code, and a service without fault has none."""
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -402,6 +403,27 @@ def test_examine_letters_that_are_lost_on_the_way_are_found(built_in: EmbeddingM
     service = healthy(built_in, encode=encode, info={"embedding": {"takes_instructions": False}})
     found = examined(service, only=("letters", "languages"))
     assert one(found, "language_unread")["languages"] == ["zh", "ja", "ko", "ru", "ar", "hi", "th", "he"]
+    service = healthy(built_in, encode=encode, info={"languages": ["en", "de", "ru"]})
+    assert one(examined(service, only=("letters",)), "language_unread")["languages"] == ["ru"]
+
+
+def test_examine_names_of_a_router_are_compared_without_asking_for_each(tiny: Qwen3Model) -> None:
+    service = healthy(tiny)
+    asked: list[str] = []
+    embed = service._embed
+
+    def answer(fields: dict[str, Any]) -> faults.Answer:
+        asked.append(fields["model"])
+        return embed(fields)
+
+    def describe(_path: str) -> faults.Answer:
+        names = [*(f"bge-m{number}" for number in range(40)), "text-embedder"]
+        return 200, "application/json", json.dumps({"data": [{"id": name} for name in names]}).encode()
+
+    service._embed = answer  # type: ignore[method-assign] # the service is the test's
+    service._describe = describe  # type: ignore[method-assign]
+    assert codes(examined(service, model="text-embedder", only=("model",))) == []
+    assert set(asked) == {"text-embedder"}
 
 
 @pytest.mark.parametrize("status", [400, 500])

@@ -1,6 +1,7 @@
 """Whether there is a service at the address, whether it takes the key, and whether it serves the model."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -53,7 +54,7 @@ def check_model(visit: Visit) -> None:
     facts = visit.facts
     if facts.info.get("is_generation") is True:
         visit.find("not_embedding", "/model_info: is_generation is true")
-    if facts.served and all(_contradicts(visit, name) for name in facts.served):
+    if facts.served and _contradict(visit, facts.served):
         visit.find("model_not_listed", ", ".join(facts.served), served=", ".join(facts.served[:10]))
     elif _is_another_model(visit):
         visit.find("model_differs", f"model: {visit.answered_name}", served=visit.answered_name)
@@ -73,25 +74,29 @@ def _is_another_model(visit: Visit) -> bool:
     asked for.
     """
     answered, facts = visit.answered_name, visit.facts
-    if not answered or answered == facts.info.get("model_path") or not _contradicts(visit, answered):
+    if not answered or answered == facts.info.get("model_path") or not _contradict(visit, [answered]):
         return False
     # Where the name asked for is listed, only the name of another listed model says anything.
     return not facts.served or answered in facts.served
 
 
-def _contradicts(visit: Visit, served: str) -> bool:
-    """Return whether a name that the service gives its model cannot be another for the one asked for.
+def _contradict(visit: Visit, served: Sequence[str]) -> bool:
+    """Return whether none of the names that a service gives can be another for the model asked for.
 
     Services list a path, a hub name, or a file with its quantisation, and OpenAI adds a version. Where any name is
     taken, one that names no known family of models is the site's own; a path that names none is the machine's.
     """
     asked = visit.wire.endpoint.model
-    first, second = _plain(asked), _plain(served)
-    if first in second or second in first:
-        return False
-    if family_of(served) == "none" and PurePosixPath(served).is_absolute():
+    if any(_may_be(asked, name) for name in served):
         return False
     return family_of(asked) != "none" or not _takes_any_name(visit.wire)
+
+
+def _may_be(asked: str, served: str) -> bool:
+    first, second = _plain(asked), _plain(served)
+    if first in second or second in first:
+        return True
+    return family_of(served) == "none" and PurePosixPath(served).is_absolute()
 
 
 def _takes_any_name(wire: Wire) -> bool:

@@ -1,5 +1,6 @@
 """How long a text may be, and what becomes of one that is too long."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -130,7 +131,8 @@ def _distance(first: Embedded, second: Embedded) -> float:
 def _bisect(visit: Visit, low: int, high: int, works: int, place: str) -> tuple[int, int]:
     """Return about the largest number of words, and of their tokens, that works between two numbers of words."""
     for _round in range(BISECTIONS):
-        middle = (low + high) // 2
+        # By ratio: a service may cut at a hundredth of what it takes.
+        middle = round(math.sqrt(max(low, SMALLEST_WORDS) * high))
         if middle in (low, high) or middle < SMALLEST_WORDS:
             break
         outcome, seen = _try(visit, middle, place)

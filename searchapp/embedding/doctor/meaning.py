@@ -90,11 +90,9 @@ def check_languages(visit: Visit) -> None:
         visit.find("meaning_absent", f"{overall:.2f} of the translations found", share=round(overall, 2))
         return
     visit.measurements["weak_pairs"] = pairs
-    declared = visit.facts.info.get("languages")
-    named = {code for code in declared if isinstance(code, str)} if isinstance(declared, list) else set()
     weak = [code for code, share in zip(languages, median, strict=True) if share < KNOWN_SHARE]
     # What a model does not claim to know is no fault of it.
-    surprising = [code for code in weak if not named or code in named]
+    surprising = [code for code in weak if visit.claims(code)]
     if surprising:
         visit.find("language_weak", ", ".join(pairs[:12]), languages=surprising)
 

@@ -27,6 +27,11 @@ class Visit:
         """Note a finding."""
         self.findings.append(self.wire.finding(code, evidence, **values))
 
+    def claims(self, language: str) -> bool:
+        """Return whether the model is said to know a language: one of those declared, or any where none are."""
+        declared = self.facts.info.get("languages")
+        return not isinstance(declared, list) or not declared or language in declared
+
     @property
     def names(self) -> str:
         """Return every name that the model goes by, in lower case."""

@@ -174,20 +174,24 @@ class _Runner(threading.Thread):
         with self._lock:
             if self._ending.is_set():
                 return "was not started"
-            process = subprocess.Popen(
-                [*_GATE, *self.part.command],
-                cwd=self._folder,
-                env=os.environ | self.part.environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                pass_fds=self.part.descriptors,
-                # Its children end with it, and the Ctrl-C of a terminal reaches the supervisor only.
-                start_new_session=True,
-            )
+            try:
+                process = subprocess.Popen(
+                    [*_GATE, *self.part.command],
+                    cwd=self._folder,
+                    env=os.environ | self.part.environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    pass_fds=self.part.descriptors,
+                    # Its children end with it, and the Ctrl-C of a terminal reaches the supervisor only.
+                    start_new_session=True,
+                )
+            except OSError as exc:  # neither memory nor a number for a process, or no shell
+                self.exit_code = 126  # what a shell says of a program that cannot be begun
+                return f"cannot be started ({exc.strerror})"
             self._groups.add(process.pid)
             self._process = process
             _open_gate(process)
