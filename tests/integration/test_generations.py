@@ -354,7 +354,7 @@ def test_documents_added_replaced_and_deleted_during_a_build_are_right_in_both(
     index(library, "# Hats\n\nHats hang by the door.", name="hats.md")
     goes = index(library, "# Shoes\n\nShoes are polished at night.")
     generation = generations.start(rate=0)
-    new_model.hold(after=6)
+    new_model.hold(after=2)
     builder = threading.Thread(target=lambda: (reindexing.catch_up(generation.pk), connection.close()))
     builder.start()
     try:
