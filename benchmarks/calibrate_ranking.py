@@ -93,13 +93,17 @@ class Measured:
     name: str
     similarities: Scores
     shares: Scores
-    is_own: NDArray[np.bool_]
     languages: NDArray[np.str_]
     document_of: NDArray[np.intp]
     document_languages: NDArray[np.str_]
     detected: NDArray[np.str_]
     question_languages: Sequence[str]
     relevant: Sequence[frozenset[int]]
+
+    @property
+    def is_own(self) -> NDArray[np.bool_]:
+        """Whether a passage is in the question's language: ``(questions, passages)``."""
+        return np.asarray(self.detected[:, None] == self.languages)
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,6 @@ def measure(loaded: Loaded, *, limit: int, language: str = "") -> Measured:
         loaded.name,
         loaded.question_vectors[asked] @ loaded.vectors.T,
         _shares(loaded, [loaded.questions[row] for row in asked], detected),
-        asked_in[:, None] == primary[None, :],
         primary,
         document_of,
         np.array([counts.most_common(1)[0][0] if counts else "" for counts in by_document]),
@@ -305,14 +308,18 @@ class Best:
     """The best passages of questions, as `ranking.answering` sees them.
 
     ``features`` is ``(questions, ANSWER_RANKS, 4)``: similarity, share of words, how far above the noise of the
-    language and above the rest, NaN where that is not known; ``is_own`` and ``passage_languages`` are
-    ``(questions, ANSWER_RANKS)``, ``question_languages`` is ``(questions,)``.
+    language and above the rest, NaN where that is not known; ``passage_languages`` is ``(questions, ANSWER_RANKS)``,
+    ``question_languages`` is ``(questions,)``.
     """
 
     features: NDArray[np.float64]
-    is_own: NDArray[np.bool_]
     question_languages: NDArray[np.str_]
     passage_languages: NDArray[np.str_]
+
+    @property
+    def is_own(self) -> NDArray[np.bool_]:
+        """Whether a passage is in the question's language: ``(questions, ANSWER_RANKS)``."""
+        return np.asarray(self.question_languages[:, None] == self.passage_languages)
 
 
 def best_passages(measured: Measured, weights: Weights) -> Best:
@@ -334,7 +341,6 @@ def best_passages(measured: Measured, weights: Weights) -> Best:
     ]
     return Best(
         np.stack(features, axis=2).astype(np.float64),
-        measured.is_own[rows, first],
         measured.detected,
         measured.languages[first],
     )
@@ -396,7 +402,6 @@ def _strongest(best: Best, *, is_own: bool) -> Best:
     rows, strongest = rows[kept], strongest[kept]
     return Best(
         best.features[rows, strongest],
-        best.is_own[rows, strongest],
         best.question_languages[rows],
         best.passage_languages[rows, strongest],
     )

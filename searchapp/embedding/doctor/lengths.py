@@ -133,7 +133,7 @@ def _bisect(visit: Visit, low: int, high: int, works: int, place: str) -> tuple[
     for _round in range(BISECTIONS):
         # By ratio: a service may cut at a hundredth of what it takes.
         middle = round(math.sqrt(max(low, SMALLEST_WORDS) * high))
-        if middle in (low, high) or middle < SMALLEST_WORDS:
+        if middle in (low, high):
             break
         outcome, seen = _try(visit, middle, place)
         if outcome == "works":

@@ -164,6 +164,14 @@ class Wire:
         starts = range(0, len(texts), self.most_items)
         return _joined([self._embed(texts[at : at + self.most_items], encoding=encoding, **fields) for at in starts])
 
+    def takes(self, texts: Sequence[str]) -> bool:
+        """Return whether texts are answered with vectors."""
+        try:
+            self.embed(texts)
+        except FaultError:
+            return False
+        return True
+
     def _embed(self, texts: Sequence[str], *, encoding: str, **fields: object) -> Embedded:
         body = {"model": self.endpoint.model, "input": list(texts), "encoding_format": encoding, **fields}
         started = time.perf_counter()
